@@ -1,0 +1,99 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"github.com/millrace/millrace/streams/state"
+)
+
+// Suppress holds the results of each window back until it can no longer change, then passes the last one on, in the order of
+// window end, then key. Time is that of the results that reach it. A tombstone forgets what was held.
+//
+// The buffer is a key-value store in the byte order of its keys:
+//
+//	window end(8, big-endian)  windowed key
+func Suppress[K, A any](p *Port[Update[Windowed[K], A]], n Node, w Windowing, key *Coder[Windowed[K]], value *Coder[A], store string) *Port[Update[Windowed[K], A]] {
+	out := new(Port[Update[Windowed[K], A]])
+	p.To(func(b *Build) Next[Update[Windowed[K], A]] {
+		s := &suppress[K, A]{
+			Site: b.site(n), Windowing: w, key: key, value: value,
+			held: b.store(store).keyValue, time: b.task.clock(n.Name, -1), next: out.compile(b),
+		}
+		return s.take
+	})
+	return out
+}
+
+type suppress[K, A any] struct {
+	*Site
+	Windowing
+	key   *Coder[Windowed[K]]
+	value *Coder[A]
+	held  state.KeyValue
+	time  *clock
+	next  Next[Update[Windowed[K], A]]
+	u     Update[Windowed[K], A]
+
+	// What is known of the buffer, so that most updates need not look into it:
+	known  bool  // the two below hold; false after a restart
+	hasAny bool  // something is held
+	first  int64 // then: at most the earliest window end held
+}
+
+func (n *suppress[K, A]) take(u *Update[Windowed[K], A]) error {
+	now := n.time.advance(u.Time)
+	kb, err := n.key.Bytes(&u.Key, n.scratch())
+	if err != nil {
+		return n.failed(Encoding, err)
+	}
+	value, err := n.value.Bytes(&u.New, n.scratch())
+	if err != nil {
+		return n.failed(Encoding, err)
+	}
+	end := windowOf(n.Kind, n.Size, kb[len(kb)-windowSuffix(n.Kind):]).EndMillis
+	s := n.scratch()
+	start := len(s.buf)
+	s.buf = append(binary.BigEndian.AppendUint64(s.buf, uint64(end)), kb...)
+	n.held.Put(s.buf[start:], value, u.Time)
+	n.earliest()
+	if value != nil && (!n.hasAny || end < n.first) {
+		n.first, n.hasAny = end, true
+	}
+	if !n.hasAny || n.first > now-n.Deadline() {
+		return nil
+	}
+	return n.release(now - n.Deadline())
+}
+
+// earliest makes sure that first is at most the end of the earliest window held.
+func (n *suppress[K, A]) earliest() {
+	if n.known {
+		return
+	}
+	n.known, n.hasAny = true, false
+	for key := range n.held.Range(nil, nil) {
+		n.first, n.hasAny = int64(binary.BigEndian.Uint64(key)), true
+		return
+	}
+}
+
+// release passes on what ended at or before until.
+func (n *suppress[K, A]) release(until int64) error {
+	n.known = false
+	for key, v := range n.held.Range(nil, nil) {
+		if int64(binary.BigEndian.Uint64(key)) > until {
+			break
+		}
+		held := n.scratch().Copy(key)
+		n.u.Key.SetBytes(held[8:])
+		n.u.New.SetBytes(n.scratch().Copy(v.Bytes))
+		n.u.Old.SetNull()
+		n.u.Time = v.Timestamp
+		n.held.Delete(held)
+		if err := n.next(&n.u); err != nil {
+			return err
+		}
+	}
+	n.earliest()
+	return nil
+}

@@ -1,0 +1,79 @@
+package engine
+
+import "errors"
+
+// ErrInvalidTimestamp is a record with a negative timestamp.
+var ErrInvalidTimestamp = errors.New("timestamp is negative")
+
+// ErrUnknownInput is a record of a partition that the task does not read.
+var ErrUnknownInput = errors.New("task does not read this partition")
+
+type inputID struct {
+	topic     string
+	partition int32
+}
+
+// queue holds the records of one input partition that wait for their turn, in offset order.
+type queue struct {
+	id       inputID
+	node     string
+	source   sourceFunc
+	records  []Input // those from head on are waiting
+	head     int
+	position int64 // offset after the last record processed, -1 before the first
+	time     int64 // partition time: highest timestamp taken, -1 at first; committed with the position
+	awaited  bool  // while it is empty, ProcessReady takes nothing from the others (trap 2)
+}
+
+func (t *Task) addQueue(topic, node string, source sourceFunc) {
+	q := &queue{
+		id: inputID{topic, t.id.Partition}, node: node, source: source, position: -1, time: -1,
+	}
+	t.queues = append(t.queues, q)
+	t.byInput[q.id] = q
+}
+
+// Add queues records of one partition, in offset order. The slice and its bytes belong to the task until the records are
+// processed; records itself is copied.
+func (t *Task) Add(topic string, partition int32, records []Input) error {
+	q := t.byInput[inputID{topic, partition}]
+	if q == nil {
+		return ErrUnknownInput
+	}
+	if q.head > 0 {
+		waiting := copy(q.records, q.records[q.head:])
+		q.records, q.head = q.records[:waiting], 0
+	}
+	q.records = append(q.records, records...)
+	return nil
+}
+
+// Waiting is the number of records queued for a partition.
+func (t *Task) Waiting(topic string, partition int32) int {
+	q := t.byInput[inputID{topic, partition}]
+	if q == nil {
+		return 0
+	}
+	return len(q.records) - q.head
+}
+
+func (q *queue) take() (*Input, int64) {
+	in := &q.records[q.head]
+	q.head++
+	return in, in.Timestamp
+}
+
+// choose returns the queue whose head has the lowest timestamp, the first of equals, or nil when all are empty.
+func (t *Task) choose() *queue {
+	var best *queue
+	var bestTime int64
+	for _, q := range t.queues {
+		if q.head == len(q.records) {
+			continue
+		}
+		if at := q.records[q.head].Timestamp; best == nil || at < bestTime {
+			best, bestTime = q, at
+		}
+	}
+	return best
+}
