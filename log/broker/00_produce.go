@@ -57,12 +57,15 @@ func (b *Broker) produce(_ context.Context, r *wire.Request) (wire.Reply, error)
 		return ready(resp)
 	}
 	timeout := min(time.Duration(req.TimeoutMillis)*time.Millisecond, maxProduceWait)
-	return wire.Reply{Later: func(ctx context.Context) (wire.Reply, error) {
-		if err := awaitCommit(ctx, waiting, timeout); err != nil {
-			return wire.Reply{}, err
-		}
-		return ready(resp)
-	}}, nil
+	return wire.Reply{
+		Ready: func() bool { return committed(waiting) },
+		Later: func(ctx context.Context) (wire.Reply, error) {
+			if err := awaitCommit(ctx, waiting, timeout); err != nil {
+				return wire.Reply{}, err
+			}
+			return ready(resp)
+		},
+	}, nil
 }
 
 // appendAll appends every batch and fills the response; it returns what waits for its high watermark, and the first error.

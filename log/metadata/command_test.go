@@ -1,0 +1,397 @@
+package metadata
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"uuid"
+
+	"pgregory.net/rapid"
+)
+
+// TestEntryLayout holds bytes against the drawing in command.go.
+func TestEntryLayout(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		command command
+		want    string // version, kind, fields
+	}{
+		{"take control", &takeControl{node: 1, clusterID: "ab", metadataLevel: 29}, "01 01 02 026162 3a"},
+		{"register", &registerBroker{Registration{NodeID: 2, Incarnation: uuid.UUID{15: 9}, Rack: "r", Unclean: true, Endpoints: []Endpoint{{"L", "h", 9092}}}},
+			"01 02 04 00000000000000000000000000000009 0172 01 01 014c 0168 888e01"},
+		{"create", &createTopics{limit: 300, topics: []newTopic{{
+			id: uuid.UUID{1}, name: "t", partitions: 2, replication: 1, assignments: [][]int32{{1}, {2}}, config: map[string]string{"b": "2", "a": "1"},
+		}}}, "01 03 ac02 01 01000000000000000000000000000000 0174 00 04 02 02 0102 0104 02 0161 0131 0162 0132"},
+		{"delete", &deleteTopics{ids: []uuid.UUID{{2}}}, "01 04 01 02000000000000000000000000000000"},
+		{"alter", &alterConfigs{alterations: []alteration{{resource: Resource{Type: BrokerResource, Name: "1"}, replace: true, ops: []configOp{
+			{ConfigOp: ConfigOp{Key: "k", Op: Append, Value: "v"}, base: "b"},
+		}}}}, "01 05 01 08 0131 00000000000000000000000000000000 01 01 016b 04 0176 0162"},
+		{"producer ids", &allocateProducerIDs{count: 1000}, "01 06 e807"},
+		{"feature", &setFeature{name: "f", level: -1}, "01 07 0166 01"},
+	} {
+		want, err := hex.DecodeString(strings.ReplaceAll(c.want, " ", ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := encodeCommand(c.command)
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s:\n%x, want\n%x", c.name, got, want)
+		}
+		again, err := decodeCommand(want)
+		if err != nil || !bytes.Equal(encodeCommand(again), want) {
+			t.Errorf("%s does not come back: %v", c.name, err)
+		}
+	}
+}
+
+// commands draws a plausible history: names and ids come from small sets, so that they meet.
+func commands(t *rapid.T) []command {
+	ids := rapid.Custom(func(t *rapid.T) uuid.UUID { return uuid.UUID{0: byte(rapid.IntRange(1, 12).Draw(t, "id"))} })
+	names := rapid.SampledFrom([]string{"a", "b", "a.b", "a_b", "c", "d", "e"})
+	config := rapid.MapOfN(rapid.SampledFrom([]string{"retention.ms", "cleanup.policy", "x"}), rapid.SampledFrom([]string{"1", "delete", ""}), 0, 3)
+	ops := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) configOp {
+		return configOp{
+			ConfigOp: ConfigOp{
+				Key: rapid.SampledFrom([]string{"cleanup.policy", "retention.ms"}).Draw(t, "key"), Op: Op(rapid.IntRange(0, 3).Draw(t, "op")),
+				Value: rapid.SampledFrom([]string{"delete", "compact", "delete, compact", ""}).Draw(t, "value"),
+			}, base: rapid.SampledFrom([]string{"", "delete"}).Draw(t, "base"),
+		}
+	}), 0, 3)
+	one := rapid.Custom(func(t *rapid.T) command {
+		switch kind(rapid.IntRange(1, 7).Draw(t, "kind")) {
+		case kindTakeControl:
+			return &takeControl{node: rapid.Int32Range(1, 3).Draw(t, "node"), clusterID: rapid.StringN(1, 4, 8).Draw(t, "cluster"), metadataLevel: 25}
+		case kindRegisterBroker:
+			return &registerBroker{Registration{
+				NodeID: rapid.Int32Range(1, 3).Draw(t, "node"), Incarnation: ids.Draw(t, "incarnation"), Unclean: rapid.Bool().Draw(t, "unclean"),
+				Endpoints: []Endpoint{{Name: "n", Host: "h", Port: 1}},
+			}}
+		case kindCreateTopics:
+			topics := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) newTopic {
+				n := newTopic{
+					id: ids.Draw(t, "id"), name: names.Draw(t, "name"), internal: rapid.Bool().Draw(t, "internal"), config: config.Draw(t, "config"),
+					partitions: rapid.Int32Range(-1, 5).Draw(t, "partitions"), replication: int16(rapid.IntRange(-1, 3).Draw(t, "replication")),
+				}
+				if rapid.Bool().Draw(t, "manual") {
+					n.assignments = rapid.SliceOfN(rapid.SliceOfN(rapid.Int32Range(1, 4), 0, 2), 0, 3).Draw(t, "assignments")
+				}
+				return n
+			}), 0, 4).Draw(t, "topics")
+			return &createTopics{limit: uint64(rapid.IntRange(0, 20).Draw(t, "limit")), topics: topics}
+		case kindDeleteTopics:
+			return &deleteTopics{ids: rapid.SliceOfN(ids, 0, 3).Draw(t, "ids")}
+		case kindAlterConfigs:
+			return &alterConfigs{alterations: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) alteration {
+				return alteration{
+					resource: Resource{Type: rapid.SampledFrom([]ResourceType{TopicResource, BrokerResource}).Draw(t, "type"), Name: rapid.SampledFrom([]string{"", "1"}).Draw(t, "broker")},
+					topic:    ids.Draw(t, "topic"), replace: rapid.Bool().Draw(t, "replace"), ops: ops.Draw(t, "ops"),
+				}
+			}), 0, 3).Draw(t, "alterations")}
+		case kindAllocateProducerIDs:
+			return &allocateProducerIDs{count: uint64(rapid.IntRange(0, 2000).Draw(t, "count"))}
+		default:
+			return &setFeature{name: rapid.SampledFrom([]string{"a", "metadata.version", "z"}).Draw(t, "feature"), level: int16(rapid.IntRange(20, 30).Draw(t, "level"))}
+		}
+	})
+	return rapid.SliceOfN(one, 0, 40).Draw(t, "commands")
+}
+
+// TestDeterminism applies one history twice: once as it is, once through the encoding of every entry and, at some point, of a snapshot. The images
+// are equal at every step, no image changes after it was made, and the invariants hold.
+func TestDeterminism(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		history := commands(t)
+		restart := rapid.IntRange(0, 40).Draw(t, "restart")
+		straight, replayed := emptyImage(), emptyImage()
+		for n, c := range history {
+			at := position{index: uint64(n) + 1, term: uint64(n / 7)}
+			before, frozen := straight, encodeImage(straight)
+			straight, _ = step(straight, c, at)
+			if !bytes.Equal(encodeImage(before), frozen) {
+				t.Fatalf("command %d, %T, changed the image it was applied to", n, c)
+			}
+			entry, err := decodeCommand(encodeCommand(c))
+			if err != nil {
+				t.Fatalf("command %d, %T: %v", n, c, err)
+			}
+			if n == restart {
+				if replayed, err = decodeImage(encodeImage(replayed)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			replayed, _ = step(replayed, entry, at)
+			if a, b := encodeImage(straight), encodeImage(replayed); !bytes.Equal(a, b) {
+				t.Fatalf("after command %d, %T:\n%x\n%x", n, c, a, b)
+			}
+			checkRises(t, before, straight)
+		}
+	})
+}
+
+func checkRises(t *rapid.T, old, new *Image) {
+	if err := new.check(); err != nil {
+		t.Fatal(err)
+	}
+	if new.version <= old.version || new.featuresEpoch < old.featuresEpoch || new.nextProducerID < old.nextProducerID {
+		t.Fatalf("something fell from %d to %d", old.version, new.version)
+	}
+	if old.clusterID != "" && new.clusterID != old.clusterID {
+		t.Fatalf("the cluster id changed from %q to %q", old.clusterID, new.clusterID)
+	}
+	for before := range old.Topics() {
+		after, ok := new.TopicByID(before.ID)
+		if !ok {
+			if !new.Deleted(before.ID) {
+				t.Fatalf("%s is gone without a trace", before.Name)
+			}
+			continue
+		}
+		for p := range before.Partitions {
+			if after.Partitions[p].LeaderEpoch < before.Partitions[p].LeaderEpoch || after.Partitions[p].PartitionEpoch < before.Partitions[p].PartitionEpoch {
+				t.Fatalf("an epoch of %s fell", before.Name)
+			}
+		}
+	}
+	for id, n := range new.replicaCounts() {
+		if n > 20 {
+			t.Fatalf("node %d holds %d replicas", id, n)
+		}
+	}
+}
+
+func TestCreateTopics(t *testing.T) {
+	q := open(t, t.TempDir())
+	if r := q.CreateTopics(t.Context(), []TopicSpec{topic("early", 1)}, false)[0]; !errors.Is(r.Err, ErrInvalidReplicationFactor) {
+		t.Errorf("without any broker: %v", r.Err)
+	}
+	register(t, q, 1, false)
+	create(t, q, topic("there", 1), topic("with.dot", 1))
+	manual := func(assignments ...Assignment) TopicSpec {
+		return TopicSpec{Name: "manual", Partitions: UseDefault, ReplicationFactor: UseDefault, Assignments: assignments}
+	}
+	for _, c := range []struct {
+		name string
+		spec TopicSpec
+		want error
+	}{
+		{"plain", topic("plain", 3), nil},
+		{"defaults", topic("defaults", UseDefault), nil},
+		{"factor one", TopicSpec{Name: "one", Partitions: 1, ReplicationFactor: 1}, nil},
+		{"longest name", topic(strings.Repeat("x", 249), 1), nil},
+		{"config", TopicSpec{Name: "config", Partitions: 1, ReplicationFactor: 1, Config: map[string]string{"retention.ms": "1"}}, nil},
+		{"assigned", manual(Assignment{1, []int32{1}}, Assignment{0, []int32{1}}), nil},
+		{"exists", topic("there", 1), ErrTopicExists},
+		{"collides", topic("with_dot", 1), ErrInvalidTopic},
+		{"empty", topic("", 1), ErrInvalidTopic},
+		{"dot", topic(".", 1), ErrInvalidTopic},
+		{"dots", topic("..", 1), ErrInvalidTopic},
+		{"long", topic(strings.Repeat("x", 250), 1), ErrInvalidTopic},
+		{"slash", topic("a/b", 1), ErrInvalidTopic},
+		{"umlaut", topic("ä", 1), ErrInvalidTopic},
+		{"no partitions", topic("x", 0), ErrInvalidPartitions},
+		{"fewer than none", topic("x", -2), ErrInvalidPartitions},
+		{"factor 0", TopicSpec{Name: "x", Partitions: 1, ReplicationFactor: 0}, ErrInvalidReplicationFactor},
+		{"factor 2", TopicSpec{Name: "x", Partitions: 1, ReplicationFactor: 2}, ErrInvalidReplicationFactor},
+		{"factor -2", TopicSpec{Name: "x", Partitions: 1, ReplicationFactor: -2}, ErrInvalidReplicationFactor},
+		{"too many partitions", topic("x", MaxPartitionsPerNode), ErrPolicyViolation},
+		{"far too many partitions", topic("x", 1<<31-1), ErrPolicyViolation},
+		{"assigned and counted", TopicSpec{Name: "x", Partitions: 1, ReplicationFactor: UseDefault, Assignments: []Assignment{{0, []int32{1}}}}, ErrInvalidRequest},
+		{"assigned from 1", manual(Assignment{1, []int32{1}}), ErrInvalidReplicaAssignment},
+		{"assigned twice", manual(Assignment{0, []int32{1}}, Assignment{0, []int32{1}}), ErrInvalidReplicaAssignment},
+		{"assigned to nobody", manual(Assignment{0, nil}), ErrInvalidReplicaAssignment},
+		{"assigned to one twice", manual(Assignment{0, []int32{1, 1}}), ErrInvalidReplicaAssignment},
+		{"assigned unevenly", manual(Assignment{0, []int32{1}}, Assignment{1, []int32{1, 2}}), ErrInvalidReplicaAssignment},
+		{"assigned to a stranger", TopicSpec{Name: "x", Partitions: UseDefault, ReplicationFactor: UseDefault, Assignments: []Assignment{{0, []int32{7}}}}, ErrInvalidReplicaAssignment},
+	} {
+		before := q.Image()
+		dry := q.CreateTopics(t.Context(), []TopicSpec{c.spec}, true)[0]
+		if q.Image() != before {
+			t.Errorf("%s: validate-only made a new image", c.name)
+		}
+		r := q.CreateTopics(t.Context(), []TopicSpec{c.spec}, false)[0]
+		if !errors.Is(r.Err, c.want) || !errors.Is(dry.Err, c.want) {
+			t.Errorf("%s: %v, validated: %v, want %v", c.name, r.Err, dry.Err, c.want)
+		}
+		if (r.Topic == nil) != (c.want != nil) || (dry.Topic == nil) != (c.want != nil) {
+			t.Errorf("%s: topic %v, validated: %v", c.name, r.Topic, dry.Topic)
+		}
+		if found, _ := q.Image().Topic(c.spec.Name); c.want == nil && (found != r.Topic || found.Created != q.Image().Version() || found.ID == uuid.Nil()) {
+			t.Errorf("%s: the image has %+v, the answer %+v", c.name, found, r.Topic)
+		}
+	}
+	names := slices.Collect(func(yield func(string) bool) {
+		for t := range q.Image().TopicsFrom("plain") {
+			if !yield(t.Name) {
+				return
+			}
+		}
+	})
+	if want := []string{"plain", "there", "with.dot", strings.Repeat("x", 249)}; !slices.Equal(names, want) {
+		t.Errorf("topics from plain on: %v", names)
+	}
+}
+
+func TestCreateManyTopics(t *testing.T) {
+	q := open(t, t.TempDir())
+	register(t, q, 1, false)
+	specs := []TopicSpec{topic("same", 1), topic("other", 1), topic("same", 1), topic("a.b", 1), topic("a_b", 1)}
+	want := []error{ErrInvalidRequest, nil, ErrInvalidRequest, nil, ErrInvalidTopic}
+	for i, r := range q.CreateTopics(t.Context(), specs, false) {
+		if !errors.Is(r.Err, want[i]) {
+			t.Errorf("%d, %s: %v, want %v", i, specs[i].Name, r.Err, want[i])
+		}
+	}
+	many := make([]TopicSpec, MaxTopicsPerRequest+1)
+	for i := range many {
+		many[i] = topic(fmt.Sprintf("many-%d", i), 10)
+	}
+	for _, r := range q.CreateTopics(t.Context(), many, false) {
+		if !errors.Is(r.Err, ErrPolicyViolation) {
+			t.Fatalf("a request for %d topics: %v", len(many), r.Err)
+		}
+	}
+	create(t, q, many[:MaxTopicsPerRequest]...)
+	refused := q.CreateTopics(t.Context(), []TopicSpec{topic("rest", 1998), topic("over", 1)}, false)
+	if refused[0].Err != nil || !errors.Is(refused[1].Err, ErrPolicyViolation) {
+		t.Errorf("the last 1,998 partitions: %v; one more: %v", refused[0].Err, refused[1].Err)
+	}
+}
+
+func TestDeleteTopics(t *testing.T) {
+	q := open(t, t.TempDir())
+	register(t, q, 1, false)
+	made := create(t, q, topic("a", 1), topic("b", 1))
+	errs := q.DeleteTopics(t.Context(), []uuid.UUID{made[0].ID, made[0].ID, {1}})
+	if errs[0] != nil || !errors.Is(errs[1], ErrUnknownTopic) || !errors.Is(errs[2], ErrUnknownTopic) {
+		t.Errorf("delete: %v", errs)
+	}
+	i := q.Image()
+	if _, ok := i.Topic("a"); ok || i.TopicCount() != 1 || !i.Deleted(made[0].ID) || i.Deleted(made[1].ID) {
+		t.Error("a is there, or not remembered as deleted")
+	}
+	again := create(t, q, topic("a", 2))[0]
+	if again.ID == made[0].ID {
+		t.Error("a topic made anew under an old name has the old id")
+	}
+}
+
+func TestDeletedIsBounded(t *testing.T) {
+	i := emptyImage()
+	for n := range maxDeleted + 5 {
+		i.deleted = append(i.deleted, uuid.UUID{0: byte(n), 1: byte(n >> 8), 2: 1})
+	}
+	t1 := &Topic{ID: uuid.UUID{9, 9, 9}, Name: "t", key: "t"}
+	i.setTopics([]*Topic{t1})
+	next, _ := (&deleteTopics{ids: []uuid.UUID{t1.ID}}).apply(i, position{})
+	if len(next.deleted) != maxDeleted || !next.Deleted(t1.ID) || next.Deleted(uuid.UUID{2: 1}) {
+		t.Errorf("%d deleted topics are remembered, want the last %d", len(next.deleted), maxDeleted)
+	}
+}
+
+func TestRegisterBroker(t *testing.T) {
+	q := open(t, t.TempDir())
+	first := register(t, q, 1, true)
+	create(t, q, topic("t", 2))
+	epochs := func() string {
+		found, _ := q.Image().Topic("t")
+		var s []string
+		for _, p := range found.Partitions {
+			s = append(s, fmt.Sprint(p.Leader, p.LeaderEpoch, p.PartitionEpoch))
+		}
+		return strings.Join(s, ",")
+	}
+	for _, c := range []struct {
+		name        string
+		incarnation byte
+		unclean     bool
+		want        string // leader, leader epoch, partition epoch
+		newEpoch    bool
+	}{
+		{"a retry of the first", 1, true, "1 0 0,1 0 0", false},
+		{"a clean restart", 2, false, "1 0 0,1 0 0", true},
+		{"an unclean one", 3, true, "1 1 1,1 1 1", true},
+		{"its retry", 3, true, "1 1 1,1 1 1", false},
+		{"another unclean one", 4, true, "1 2 2,1 2 2", true},
+	} {
+		epoch := register(t, q, c.incarnation, c.unclean)
+		if epochs() != c.want || (epoch > first) != c.newEpoch {
+			t.Errorf("%s: epochs %s, want %s; broker epoch %d after %d", c.name, epochs(), c.want, epoch, first)
+		}
+		first = epoch
+	}
+	b, ok := q.Image().Broker(1)
+	if !ok || b.Epoch != first || b.Rack != "r1" || len(b.Endpoints) != 1 || b.Fenced {
+		t.Errorf("broker %+v", b)
+	}
+	for name, reg := range map[string]Registration{
+		"negative id":    {NodeID: -1, Incarnation: newID()},
+		"no incarnation": {NodeID: 1},
+		"port":           {NodeID: 1, Incarnation: newID(), Endpoints: []Endpoint{{Port: 1 << 16}}},
+		"long host":      {NodeID: 1, Incarnation: newID(), Endpoints: []Endpoint{{Host: strings.Repeat("h", 256)}}},
+		"many endpoints": {NodeID: 1, Incarnation: newID(), Endpoints: make([]Endpoint, maxEndpoints+1)},
+		"long rack":      {NodeID: 1, Incarnation: newID(), Rack: strings.Repeat("r", 256)},
+	} {
+		if _, err := q.RegisterBroker(t.Context(), reg); !errors.Is(err, ErrInvalidRequest) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestProducerIDsNeverComeTwice(t *testing.T) {
+	dir := t.TempDir()
+	next := int64(0)
+	for restart := range 3 {
+		q := open(t, dir)
+		for _, n := range []int{1, ProducerIDBlock, 7} {
+			first, err := q.AllocateProducerIDs(t.Context(), n)
+			if err != nil || first < next {
+				t.Fatalf("after %d restarts: ids from %d, %v; all below %d are taken", restart, first, err, next)
+			}
+			next = first + int64(n)
+		}
+		for _, n := range []int{0, -1, ProducerIDBlock + 1} {
+			if _, err := q.AllocateProducerIDs(t.Context(), n); !errors.Is(err, ErrInvalidRequest) {
+				t.Errorf("%d ids: %v", n, err)
+			}
+		}
+		if restart%2 == 0 {
+			q.Kill()
+		} else if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := emptyImage()
+	last.nextProducerID = 1<<63 - 2
+	same, result := (&allocateProducerIDs{count: 5}).apply(last, position{})
+	if err, _ := result.(error); same != last || !errors.Is(err, ErrPolicyViolation) {
+		t.Errorf("at the end of all ids: %v", result)
+	}
+}
+
+func TestSetFeature(t *testing.T) {
+	q := open(t, t.TempDir())
+	_, before := q.Image().Features()
+	for _, c := range []struct {
+		name  string
+		level int16
+		ok    bool
+	}{{"metadata.version", MaxMetadataVersion, true}, {"metadata.version", MaxMetadataVersion - 1, false}, {"metadata.version", MaxMetadataVersion + 1, false}, {"share.version", 1, false}} {
+		err := q.SetFeature(t.Context(), c.name, c.level)
+		if c.ok && err != nil || !c.ok && !errors.Is(err, ErrInvalidUpdateVersion) {
+			t.Errorf("%s to %d: %v", c.name, c.level, err)
+		}
+	}
+	if _, after := q.Image().Features(); after != before {
+		t.Errorf("the features' epoch went from %d to %d without a change", before, after)
+	}
+	old := emptyImage()
+	old.features, old.featuresEpoch = []Feature{{"metadata.version", 25}}, 3
+	next, result := (&setFeature{name: "metadata.version", level: 26}).apply(old, position{index: 9})
+	if features, epoch := next.Features(); result != nil || epoch != 9 || features[0].Level != 26 || old.features[0].Level != 25 {
+		t.Errorf("raised: %v at %d, %v", features, epoch, result)
+	}
+}

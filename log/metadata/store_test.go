@@ -1,0 +1,474 @@
+package metadata
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"uuid"
+
+	"github.com/hashicorp/raft"
+)
+
+const childDir = "MILLRACE_METADATA_CHILD"
+
+// TestMain is also the child process that TestKilledProcess kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		child(dir)
+	}
+	os.Exit(m.Run())
+}
+
+// child changes metadata until it is killed, and prints what was acknowledged.
+func child(dir string) {
+	q, err := Open(Config{Dir: dir, NodeID: 1})
+	if err != nil {
+		fmt.Println("error", err)
+		os.Exit(1)
+	}
+	ctx := testContext()
+	epoch, err := q.RegisterBroker(ctx, Registration{NodeID: 1, Incarnation: uuid.NewV4(), Unclean: true})
+	fmt.Println("epoch", epoch, err)
+	for n := q.Image().TopicCount(); ; n++ {
+		r := q.CreateTopics(ctx, []TopicSpec{topic(fmt.Sprintf("topic-%d", n), 1)}, false)[0]
+		if r.Err != nil {
+			fmt.Println("error", r.Err)
+			os.Exit(1)
+		}
+		fmt.Println("topic", r.Topic.Name, r.Topic.ID)
+		first, err := q.AllocateProducerIDs(ctx, ProducerIDBlock)
+		fmt.Println("ids", first, err)
+	}
+}
+
+func TestKilledProcess(t *testing.T) {
+	const kills = 4
+	dir := t.TempDir()
+	topics := make(map[string]string)
+	blocks := make(map[string]bool)
+	var epochs []string
+	for kill := range kills {
+		for _, line := range runChild(t, dir, 20+7*kill) {
+			words := strings.Fields(line)
+			switch words[0] {
+			case "topic":
+				topics[words[1]] = words[2]
+			case "ids":
+				if words[2] != "<nil>" || blocks[words[1]] {
+					t.Fatalf("block %s was given twice, or not: %s", words[1], words[2])
+				}
+				blocks[words[1]] = true
+			case "epoch":
+				epochs = append(epochs, words[1])
+			default:
+				t.Fatal(line)
+			}
+		}
+	}
+	i := open(t, dir).Image()
+	for name, id := range topics {
+		if found, ok := i.Topic(name); !ok || found.ID.String() != id {
+			t.Errorf("%s (%s) was acknowledged before a kill and is gone", name, id)
+		}
+	}
+	if len(topics) < kills*8 || i.TopicCount() < len(topics) || i.TopicCount() > len(topics)+kills {
+		t.Errorf("%d topics after %d acknowledged ones and %d kills", i.TopicCount(), len(topics), kills)
+	}
+	for block := range blocks {
+		if number(block) >= i.nextProducerID {
+			t.Errorf("producer ids from %s were given out, the next is %d", block, i.nextProducerID)
+		}
+	}
+	if len(epochs) != kills || len(slices.Compact(slices.Clone(epochs))) != kills {
+		t.Errorf("broker epochs %v: every start has its own", epochs)
+	}
+	if first, _ := i.Topic("topic-0"); first.Partitions[0].LeaderEpoch != kills-1 {
+		t.Errorf("leader epoch %d after %d unclean starts with the topic", first.Partitions[0].LeaderEpoch, kills-1)
+	}
+}
+
+// runChild runs the child until it printed so many lines, and kills it.
+func runChild(t *testing.T, dir string, lines int) []string {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childDir+"="+dir)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	scanner := bufio.NewScanner(out)
+	for scanner.Scan() {
+		got = append(got, scanner.Text())
+		if len(got) == lines {
+			if err := cmd.Process.Kill(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	_ = cmd.Wait()
+	if len(got) < lines {
+		t.Fatalf("the child ended early: %s", strings.Join(got, "\n"))
+	}
+	return got
+}
+
+// TestCrashImages opens copies of the directory of a running node: what a process that died there leaves behind.
+func TestCrashImages(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, dir)
+	register(t, q, 1, false)
+	for n := range 4 {
+		create(t, q, topic(fmt.Sprintf("t%d", n), 1))
+		if n == 2 {
+			if err := q.raft.Snapshot().Error(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		copied := t.TempDir()
+		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		crashed := open(t, copied)
+		if !bytes.Equal(content(crashed.Image()), content(q.Image())) {
+			t.Errorf("after topic %d the crash image differs", n)
+		}
+		crashed.Kill()
+	}
+}
+
+var errDisk = errors.New("input/output error")
+
+// failing is a store whose writes fail from a moment on.
+type failing struct {
+	Store
+	broken atomic.Bool
+	writes atomic.Int64 // after it broke
+}
+
+func (f *failing) StoreLogs(entries []*raft.Log) error {
+	if f.broken.Load() {
+		f.writes.Add(1)
+		return errDisk
+	}
+	return f.Store.StoreLogs(entries)
+}
+
+func TestStoreErrorIsFinal(t *testing.T) {
+	dir := t.TempDir()
+	var store *failing
+	q, err := Open(Config{Dir: dir, NodeID: 1, WrapStore: func(s Store) Store { store = &failing{Store: s}; return store }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	register(t, q, 1, false)
+	create(t, q, topic("before", 1))
+	store.broken.Store(true)
+	r := q.CreateTopics(t.Context(), []TopicSpec{topic("during", 1)}, false)[0]
+	if !errors.Is(r.Err, ErrFailed) || !errors.Is(r.Err, errDisk) {
+		t.Errorf("create on a broken store: %v", r.Err)
+	}
+	<-q.Failed()
+	store.broken.Store(false) // the disk says that all is well again
+	if r := q.CreateTopics(t.Context(), []TopicSpec{topic("after", 1)}, false)[0]; !errors.Is(r.Err, ErrFailed) {
+		t.Errorf("create after the first error: %v", r.Err)
+	}
+	if n := store.writes.Load(); n != 1 {
+		t.Errorf("%d writes after the store broke, want the one that failed", n)
+	}
+	if err := q.Err(); !errors.Is(err, errDisk) {
+		t.Errorf("Err: %v", err)
+	}
+	if err := q.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	i := open(t, dir).Image()
+	if _, ok := i.Topic("before"); !ok || i.TopicCount() != 1 {
+		t.Errorf("%d topics after a restart, want the one before the error", i.TopicCount())
+	}
+}
+
+// TestLatch calls every method of the wrapped stores before and after an error of each.
+func TestLatch(t *testing.T) {
+	calls := map[string]func(s *latchedStore, n *latchedSnapshots) error{
+		"FirstIndex":  func(s *latchedStore, _ *latchedSnapshots) error { _, err := s.FirstIndex(); return err },
+		"LastIndex":   func(s *latchedStore, _ *latchedSnapshots) error { _, err := s.LastIndex(); return err },
+		"GetLog":      func(s *latchedStore, _ *latchedSnapshots) error { return s.GetLog(1, &raft.Log{}) },
+		"StoreLog":    func(s *latchedStore, _ *latchedSnapshots) error { return s.StoreLog(&raft.Log{}) },
+		"StoreLogs":   func(s *latchedStore, _ *latchedSnapshots) error { return s.StoreLogs(nil) },
+		"DeleteRange": func(s *latchedStore, _ *latchedSnapshots) error { return s.DeleteRange(1, 2) },
+		"Set":         func(s *latchedStore, _ *latchedSnapshots) error { return s.Set(nil, nil) },
+		"SetUint64":   func(s *latchedStore, _ *latchedSnapshots) error { return s.SetUint64(nil, 1) },
+		"Get":         func(s *latchedStore, _ *latchedSnapshots) error { _, err := s.Get(nil); return err },
+		"GetUint64":   func(s *latchedStore, _ *latchedSnapshots) error { _, err := s.GetUint64(nil); return err },
+		"List":        func(_ *latchedStore, n *latchedSnapshots) error { _, err := n.List(); return err },
+		"Open":        func(_ *latchedStore, n *latchedSnapshots) error { _, _, err := n.Open(""); return err },
+		"Create": func(_ *latchedStore, n *latchedSnapshots) error {
+			_, err := n.Create(1, 1, 1, raft.Configuration{}, 1, nil)
+			return err
+		},
+		"Write": func(_ *latchedStore, n *latchedSnapshots) error {
+			_, err := (&latchedSink{SnapshotSink: sick{}, latch: n.latch}).Write(nil)
+			return err
+		},
+		"Close": func(_ *latchedStore, n *latchedSnapshots) error {
+			return (&latchedSink{SnapshotSink: sick{}, latch: n.latch}).Close()
+		},
+	}
+	for name, call := range calls {
+		t.Run(name, func(t *testing.T) {
+			stopped := 0
+			l := newLatch(discard())
+			l.onTrip(func() { stopped++ })
+			s, n := &latchedStore{store: sick{}, latch: l}, &latchedSnapshots{store: sick{}, latch: l}
+			if err := call(s, n); !errors.Is(err, errDisk) || !errors.Is(err, ErrFailed) {
+				t.Errorf("first: %v", err)
+			}
+			select {
+			case <-l.failed:
+			default:
+				t.Error("the latch is not tripped")
+			}
+			s.store, n.store = raft.NewInmemStore(), raft.NewInmemSnapshotStore()
+			for other, call := range calls {
+				if err := call(s, n); !errors.Is(err, errDisk) {
+					t.Errorf("%s after it: %v", other, err)
+				}
+			}
+			if stopped != 1 {
+				t.Errorf("raft was stopped %d times", stopped)
+			}
+		})
+	}
+}
+
+func TestLatchLetsAnswersThrough(t *testing.T) {
+	l := newLatch(discard())
+	s := &latchedStore{store: raft.NewInmemStore(), latch: l}
+	if err := s.GetLog(7, &raft.Log{}); !errors.Is(err, raft.ErrLogNotFound) {
+		t.Errorf("GetLog of a missing entry: %v", err)
+	}
+	if _, err := s.Get([]byte("k")); err == nil || err.Error() != keyNotFound {
+		t.Errorf("Get of a missing key: %v", err)
+	}
+	if l.Err() != nil {
+		t.Errorf("tripped by an answer: %v", l.Err())
+	}
+	l.close()
+	if err := s.StoreLog(&raft.Log{Index: 1}); !errors.Is(err, ErrClosed) || l.Err() != nil {
+		t.Errorf("after close: %v, %v", err, l.Err())
+	}
+}
+
+func TestNewerFormatsAreRefused(t *testing.T) {
+	newer := &writer{}
+	newer.uint(entryVersion + 1)
+	newer.uint(uint64(kindTakeControl))
+	unknown := &writer{}
+	unknown.uint(entryVersion)
+	unknown.uint(99)
+	for name, entry := range map[string][]byte{"version": newer.b, "kind": unknown.b} {
+		dir := t.TempDir()
+		q := open(t, dir)
+		last := q.raft.LastIndex()
+		term := q.raft.CurrentTerm()
+		q.Kill()
+		edit(t, dir, func(s Store) error { return s.StoreLog(&raft.Log{Index: last + 1, Term: term, Data: entry}) })
+		if _, err := Open(Config{Dir: dir, NodeID: 1}); !errors.Is(err, ErrNewerFormat) {
+			t.Errorf("a log with an entry of a newer %s: %v", name, err)
+		}
+	}
+
+	dir := t.TempDir()
+	q := open(t, dir)
+	image := encodeImage(q.Image())
+	image[len(imageMagic)] = imageVersion + 1
+	snapshotOf(t, q, image)
+	q.Kill()
+	if _, err := Open(Config{Dir: dir, NodeID: 1}); !errors.Is(err, ErrNewerFormat) {
+		t.Errorf("a newer snapshot: %v", err)
+	}
+}
+
+// TestNewerEntryStopsARunningNode: a leader of a newer version would replicate it.
+func TestNewerEntryStopsARunningNode(t *testing.T) {
+	q := open(t, t.TempDir())
+	err := q.raft.Apply([]byte{entryVersion + 1, 1}, 0)
+	if err.Error(); !errors.Is(q.Err(), ErrNewerFormat) {
+		t.Errorf("Err: %v", q.Err())
+	}
+	if _, err := q.AllocateProducerIDs(t.Context(), 1); !errors.Is(err, ErrFailed) {
+		t.Errorf("proposal after it: %v", err)
+	}
+}
+
+func TestDamage(t *testing.T) {
+	damages := map[string]func(t *testing.T, dir string){
+		"a hole in the log": func(t *testing.T, dir string) {
+			edit(t, dir, func(s Store) error { return s.DeleteRange(1, 2) })
+		},
+		"a broken entry": func(t *testing.T, dir string) {
+			edit(t, dir, func(s Store) error {
+				var entry raft.Log
+				last, _ := s.LastIndex()
+				if err := s.GetLog(last, &entry); err != nil {
+					return err
+				}
+				entry.Data = entry.Data[:len(entry.Data)/2]
+				return s.StoreLog(&entry)
+			})
+		},
+		"a file of zeros": func(t *testing.T, dir string) { write(t, dir, make([]byte, 1<<15)) },
+		"a short file": func(t *testing.T, dir string) {
+			if err := os.Truncate(filepath.Join(dir, storeFile), 8192); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"pages of garbage": func(t *testing.T, dir string) {
+			b, err := os.ReadFile(filepath.Join(dir, storeFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for at := 2 * os.Getpagesize(); at < len(b); at++ {
+				b[at] = byte(at * 31)
+			}
+			write(t, dir, b)
+		},
+	}
+	for name, damage := range damages {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			q := open(t, dir)
+			fill(t, q)
+			q.Kill()
+			damage(t, dir)
+			reopened, err := Open(Config{Dir: dir, NodeID: 1})
+			if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "backup") {
+				t.Errorf("opened with %v", err)
+			}
+			if reopened != nil {
+				reopened.Kill()
+			}
+		})
+	}
+}
+
+func TestLostStoreBesideSnapshots(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, dir)
+	fill(t, q)
+	snapshotOf(t, q, nil)
+	q.Kill()
+	if err := os.Remove(filepath.Join(dir, storeFile)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Config{Dir: dir, NodeID: 1}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("snapshots without a store: %v", err)
+	}
+}
+
+// TestDamagedSnapshot: the log of so few entries still begins at 1, so the damaged snapshot is not needed; once it is, the node must not start.
+func TestDamagedSnapshot(t *testing.T) {
+	dir := t.TempDir()
+	q := open(t, dir)
+	fill(t, q)
+	snapshotOf(t, q, nil)
+	want := content(q.Image())
+	at := q.stores.lastSnapshot()
+	q.Kill()
+	states, err := filepath.Glob(filepath.Join(dir, "snapshots", "*", "state.bin"))
+	if err != nil || len(states) != 1 {
+		t.Fatalf("snapshots: %v, %v", states, err)
+	}
+	b, err := os.ReadFile(states[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)-1] ^= 1
+	if err := os.WriteFile(states[0], b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	q = open(t, dir)
+	if !bytes.Equal(content(q.Image()), want) {
+		t.Error("the log without its damaged snapshot gives another image")
+	}
+	q.Kill()
+	edit(t, dir, func(s Store) error { return s.DeleteRange(1, at-1) })
+	if _, err := Open(Config{Dir: dir, NodeID: 1}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a damaged snapshot that is needed: %v", err)
+	}
+}
+
+// TestFoundingCrash: half a new store under its other name is thrown away.
+func TestFoundingCrash(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, storeFile+".new"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open(t, dir)
+}
+
+func TestStoreInUse(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	q, err := Open(Config{Dir: dir, NodeID: 1})
+	if err == nil {
+		q.Kill()
+		t.Fatal("two quorums on one directory")
+	}
+	if errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "in use") {
+		t.Errorf("a second quorum: %v", err)
+	}
+}
+
+// edit changes the store of a stopped node.
+func edit(t *testing.T, dir string, f func(Store) error) {
+	t.Helper()
+	bolt, err := openBolt(filepath.Join(dir, storeFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f(bolt), bolt.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, dir string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, storeFile), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// snapshotOf takes a snapshot; with other content than the image's if b is given.
+func snapshotOf(t *testing.T, q *Quorum, b []byte) {
+	t.Helper()
+	if b == nil {
+		if err := q.raft.Snapshot().Error(); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	_, transport := raft.NewInmemTransport("")
+	sink, err := q.stores.files.Create(1, q.Image().Version(), q.raft.CurrentTerm(), q.cfg.servers(), 1, transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sink.Write(b); err != nil {
+		t.Fatal(err)
+	}
+	if err := sink.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

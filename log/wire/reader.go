@@ -1,0 +1,251 @@
+package wire
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"uuid"
+)
+
+// ErrMalformed is wrapped by every error of Reader and of the walker.
+var ErrMalformed = errors.New("malformed request")
+
+// Reader decodes Kafka's primitive types from bytes that nobody has checked. After the first error every method
+// returns zeros and nothing is read any more; Err says what was wrong. Nothing it returns is larger than its input, and
+// it allocates only for strings. The zero value reads nothing; it is used by value on the stack.
+type Reader struct {
+	src   []byte
+	total int // length of the input, for positions in errors
+	tags  int // tagged fields seen
+	err   error
+}
+
+// NewReader reads src, which it does not modify. Slices it returns are parts of src.
+func NewReader(src []byte) Reader { return Reader{src: src, total: len(src)} }
+
+// Err is the first error, or nil.
+func (r *Reader) Err() error { return r.err }
+
+// Len is how many bytes are left.
+func (r *Reader) Len() int { return len(r.src) }
+
+// Pos is how many bytes were read.
+func (r *Reader) Pos() int { return r.total - len(r.src) }
+
+// End reports the first error, or that bytes are left over.
+func (r *Reader) End() error {
+	if r.err == nil && len(r.src) > 0 {
+		r.fail("%d bytes are left over", len(r.src))
+	}
+	return r.err
+}
+
+func (r *Reader) fail(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf("%w: at byte %d: %s", ErrMalformed, r.Pos(), fmt.Sprintf(format, args...))
+	}
+}
+
+// Span returns the next n bytes: a part of the input with its capacity cut, so that an append copies.
+func (r *Reader) Span(n int) []byte {
+	if r.err != nil {
+		return nil
+	}
+	if n < 0 || n > len(r.src) {
+		r.fail("%d bytes wanted, %d left", n, len(r.src))
+		return nil
+	}
+	b := r.src[:n:n]
+	r.src = r.src[n:]
+	return b
+}
+
+// Bool reads one byte; everything but 0 is true.
+func (r *Reader) Bool() bool { return r.Int8() != 0 }
+
+// Int8 reads an int8.
+func (r *Reader) Int8() int8 {
+	if b := r.Span(1); b != nil {
+		return int8(b[0])
+	}
+	return 0
+}
+
+// Int16 reads a big-endian int16.
+func (r *Reader) Int16() int16 {
+	if b := r.Span(2); b != nil {
+		return int16(binary.BigEndian.Uint16(b))
+	}
+	return 0
+}
+
+// Int32 reads a big-endian int32.
+func (r *Reader) Int32() int32 {
+	if b := r.Span(4); b != nil {
+		return int32(binary.BigEndian.Uint32(b))
+	}
+	return 0
+}
+
+// Int64 reads a big-endian int64.
+func (r *Reader) Int64() int64 {
+	if b := r.Span(8); b != nil {
+		return int64(binary.BigEndian.Uint64(b))
+	}
+	return 0
+}
+
+// UUID reads 16 bytes.
+func (r *Reader) UUID() uuid.UUID {
+	var u uuid.UUID
+	copy(u[:], r.Span(len(u)))
+	return u
+}
+
+// Uvarint reads an unsigned varint of at most 32 bits.
+func (r *Reader) Uvarint() uint32 {
+	var v uint64
+	for i := 0; i < 5; i++ {
+		b := r.Span(1)
+		if b == nil {
+			return 0
+		}
+		v |= uint64(b[0]&0x7f) << (7 * i)
+		if b[0] < 0x80 {
+			if v > math.MaxUint32 {
+				break
+			}
+			return uint32(v)
+		}
+	}
+	r.fail("varint overflows 32 bits")
+	return 0
+}
+
+// Varint reads a zigzag varint of at most 32 bits.
+func (r *Reader) Varint() int32 {
+	u := r.Uvarint()
+	return int32(u>>1) ^ -int32(u&1)
+}
+
+// length reads the length of a string (short) or of bytes; -1 is null.
+func (r *Reader) length(compact, short bool) int {
+	var n int64
+	switch {
+	case compact:
+		n = int64(r.Uvarint()) - 1
+	case short:
+		n = int64(r.Int16())
+	default:
+		n = int64(r.Int32())
+	}
+	if r.err != nil {
+		return 0
+	}
+	if n < -1 || n > int64(len(r.src)) {
+		r.fail("length %d, %d bytes left", n, len(r.src))
+		return 0
+	}
+	return int(n)
+}
+
+// StringBytes reads a string that must not be null as a part of the input.
+func (r *Reader) StringBytes(compact bool) []byte {
+	n := r.length(compact, true)
+	if n < 0 {
+		r.fail("a string is null")
+		return nil
+	}
+	return r.Span(n)
+}
+
+// String reads a string that must not be null.
+func (r *Reader) String(compact bool) string { return string(r.StringBytes(compact)) }
+
+// NullableString reads a string; ok is false if it is null.
+func (r *Reader) NullableString(compact bool) (s string, ok bool) {
+	n := r.length(compact, true)
+	if n < 0 || r.err != nil {
+		return "", false
+	}
+	return string(r.Span(n)), true
+}
+
+// Bytes reads bytes that must not be null, as a part of the input.
+func (r *Reader) Bytes(compact bool) []byte {
+	n := r.length(compact, false)
+	if n < 0 {
+		r.fail("bytes are null")
+		return nil
+	}
+	return r.Span(n)
+}
+
+// NullableBytes reads bytes as a part of the input; nil if null.
+func (r *Reader) NullableBytes(compact bool) []byte {
+	n := r.length(compact, false)
+	if n < 0 || r.err != nil {
+		return nil
+	}
+	return r.Span(n)
+}
+
+// ArrayLen reads the length of an array each of whose elements is at least minElement bytes long; -1 is null. What it
+// returns fits into the bytes that are left and is at most MaxArrayElements.
+func (r *Reader) ArrayLen(compact bool, minElement int) int {
+	var n int64
+	if compact {
+		n = int64(r.Uvarint()) - 1
+	} else {
+		n = int64(r.Int32())
+	}
+	if r.err != nil {
+		return 0
+	}
+	switch {
+	case n < -1:
+		r.fail("array of %d elements", n)
+		return 0
+	case n > MaxArrayElements:
+		r.fail("array of %d elements, %d are allowed", n, MaxArrayElements)
+		return 0
+	case n > 0 && n*int64(max(minElement, 1)) > int64(len(r.src)):
+		r.fail("array of %d elements, %d bytes left", n, len(r.src))
+		return 0
+	}
+	return int(n)
+}
+
+// Tags reads tagged fields (KIP-482) and calls fn, if not nil, with each; data is a part of the input and fn tells
+// whether it knows the tag. Unknown ones are skipped within the limits.
+func (r *Reader) Tags(fn func(tag uint32, data []byte) (known bool)) {
+	n := r.Uvarint()
+	if r.err != nil || n == 0 {
+		return
+	}
+	if int64(n)*2 > int64(len(r.src)) || n > MaxTaggedFields {
+		r.fail("%d tagged fields, %d bytes left, %d fields are allowed", n, len(r.src), MaxTaggedFields)
+		return
+	}
+	if r.tags += int(n); r.tags > MaxTaggedFields {
+		r.fail("%d tagged fields in all, %d are allowed", r.tags, MaxTaggedFields)
+		return
+	}
+	for ; n > 0 && r.err == nil; n-- {
+		tag, size := r.Uvarint(), r.Uvarint()
+		if r.err == nil && int64(size) > int64(len(r.src)) {
+			r.fail("tag of %d bytes, %d left", size, len(r.src))
+		}
+		data := r.Span(int(size))
+		if r.err != nil || fn != nil && fn(tag, data) {
+			continue
+		}
+		if size > MaxUnknownTagBytes {
+			r.fail("unknown tag %d of %d bytes, %d are allowed", tag, size, MaxUnknownTagBytes)
+		}
+	}
+}
+
+// SkipTags skips tagged fields.
+func (r *Reader) SkipTags() { r.Tags(nil) }
