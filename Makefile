@@ -40,10 +40,10 @@ fuzz:
 	@sh .ci/fuzz $(FUZZTIME)
 
 mutants:
-	go test -tags mutants -timeout 30m -run TestMutants -v ./runtime/tidy
+	go test -tags mutants -timeout 30m -run TestMutants -v ./runtime/mutants
 
 chaos: build
-	go test -tags chaos -timeout 60m -v ./runtime/chaos/...
+	MILLRACE_CHAOS=long go test -count=1 -timeout 60m -v ./runtime/chaos
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./log/... ./streams/...

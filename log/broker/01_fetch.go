@@ -110,13 +110,18 @@ func (b *Broker) awaitData(ctx context.Context, f *fetchRequest) ([]fetched, err
 		if done {
 			return answers, nil
 		}
+		moved := false // a log start, between the look at it and the watch
 		for i := range answers {
 			if l := answers[i].leader; l != nil {
 				watched[l] = struct{}{}
 				l.Watch(watcher, answers[i].highWatermark+1)
+				moved = moved || l.Log().Start() > answers[i].start
 			}
 		}
 		release(answers)
+		if moved {
+			continue
+		}
 		select {
 		case <-watcher.C:
 		case <-timer.C:
@@ -168,15 +173,21 @@ func (b *Broker) readPart(image *metadata.Image, f *fetchRequest, a *fetched, le
 	if err := log.Err(); err != nil {
 		return err
 	}
+	if a.part.offset < a.start {
+		return a.outOfRange(log)
+	}
 	if a.part.lastFetchedEpoch >= 0 {
 		epoch, end := log.EpochEnd(a.part.lastFetchedEpoch)
+		if end < 0 { // this log never had such an epoch: nothing to compare with
+			return a.outOfRange(log)
+		}
 		if epoch < a.part.lastFetchedEpoch || end < a.part.offset {
 			a.divergeEpoch, a.divergeEnd, a.leader = epoch, end, leader
 			return nil
 		}
 	}
-	if a.part.offset < a.start || a.part.offset > log.End() {
-		return &partition.RangeError{Start: a.start, End: log.End()}
+	if a.part.offset > log.End() {
+		return a.outOfRange(log)
 	}
 	a.leader = leader
 	if left <= 0 && !atLeastOne || a.part.offset >= a.highWatermark {
@@ -192,6 +203,10 @@ func (b *Broker) readPart(image *metadata.Image, f *fetchRequest, a *fetched, le
 	}
 	a.region = region
 	return nil
+}
+
+func (a *fetched) outOfRange(log *partition.Log) error {
+	return &partition.RangeError{Offset: a.part.offset, Start: a.start, End: log.End()}
 }
 
 // checkEpoch compares the epoch a client knows (-1: none) with ours (KIP-320).

@@ -13,7 +13,10 @@ import (
 // DescribeCluster (60), v0 to v2.
 //
 //	v1 endpoint type: brokers (1) only, controllers (2) have no listener of their own · v2 fenced brokers on request
-const endpointTypeBrokers = 1
+const (
+	endpointTypeBrokers     = 1
+	endpointTypeControllers = 2
+)
 
 func (b *Broker) describeCluster(_ context.Context, r *wire.Request) (wire.Reply, error) {
 	req, err := decode(r, &kmsg.DescribeClusterRequest{})
@@ -26,7 +29,10 @@ func (b *Broker) describeCluster(_ context.Context, r *wire.Request) (wire.Reply
 	resp.EndpointType = endpointTypeBrokers
 	if req.Version >= 1 && req.EndpointType != endpointTypeBrokers {
 		resp.EndpointType = req.EndpointType
-		resp.ErrorCode = kerr.MismatchedEndpointType.Code
+		resp.ErrorCode = kerr.UnsupportedEndpointType.Code
+		if req.EndpointType == endpointTypeControllers {
+			resp.ErrorCode = kerr.MismatchedEndpointType.Code
+		}
 		return ready(resp)
 	}
 	for _, broker := range image.Brokers() {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"uuid"
+
 	"github.com/millrace/millrace/log/coordinator"
 	"github.com/millrace/millrace/log/group"
 	"github.com/millrace/millrace/log/metadata"
@@ -17,15 +19,14 @@ import (
 
 // leaders holds the partitions this node leads and follows the metadata image: it makes, configures and deletes their logs.
 //
-// A directory that is missing although the topic was reported made is never made again empty: [madeMark] remembers up to which metadata
-// version the directories of all topics are on disk.
+// A directory that is missing although the topic was reported made is never made again empty: see [making].
 type leaders struct {
 	nodeID int32
 	quorum *metadata.Quorum
 	dir    *partition.Directory
 	groups *coordinator.Host
 	log    *slog.Logger
-	made   madeMark
+	making making
 
 	mu struct {
 		sync.RWMutex
@@ -38,8 +39,9 @@ type leaders struct {
 func newLeaders(cfg Config, groups *coordinator.Host) *leaders {
 	l := &leaders{
 		nodeID: cfg.NodeID, quorum: cfg.Quorum, dir: cfg.Directory, groups: groups, log: cfg.Logger,
-		made: madeMark{fs: cfg.FS},
 	}
+	l.making.mark.fs = cfg.FS
+	l.making.unmade = make(map[uuid.UUID]uint64)
 	l.mu.byID = make(map[partition.ID]*replica.Leader)
 	l.mu.broken = make(map[partition.ID]error)
 	return l
@@ -47,31 +49,9 @@ func newLeaders(cfg Config, groups *coordinator.Host) *leaders {
 
 // start loads every partition of the current image and follows the changes from there.
 func (l *leaders) start() error {
-	made, err := l.made.load()
-	if err != nil {
-		return err
-	}
 	image := l.quorum.Image()
-	var load, create []partition.Spec
-	for t := range image.Topics() {
-		specs := l.specs(image, t)
-		if t.Created > made {
-			create = append(create, specs...) // the crash came between the metadata and the directories: nobody was told it is there
-		} else {
-			load = append(load, specs...)
-		}
-	}
-	if err := l.dir.Load(load...); err != nil {
+	if err := l.load(image); err != nil {
 		return err
-	}
-	if err := l.createMissing(create); err != nil {
-		return err
-	}
-	if err := l.made.store(image.Version()); err != nil {
-		return err
-	}
-	for t := range image.Topics() {
-		l.lead(t)
 	}
 	l.deleteStrays(image)
 	if now := l.quorum.Subscribe(l.follow); now != image {
@@ -80,20 +60,33 @@ func (l *leaders) start() error {
 	return nil
 }
 
-// createMissing makes the directories that a crash may have left half made.
-func (l *leaders) createMissing(specs []partition.Spec) error {
-	for _, spec := range specs {
-		if err := l.dir.Load(spec); err != nil {
-			return err
-		}
-		if _, err := l.dir.Log(spec.ID); err == nil {
-			continue
-		}
-		if err := l.dir.Create(spec); err != nil {
-			return fmt.Errorf("cannot make %s-%d: %w", spec.Name, spec.ID.Partition, err)
+// load opens and leads the partitions of the first image.
+func (l *leaders) load(image *metadata.Image) error {
+	l.making.Lock()
+	defer l.making.Unlock()
+	made, err := l.making.mark.load()
+	if err != nil {
+		return err
+	}
+	l.making.image = image
+	var specs []partition.Spec
+	var known, fresh []*metadata.Topic
+	for t := range image.Topics() {
+		if t.Created > made {
+			fresh = append(fresh, t) // the crash came between the metadata and the directories: nobody was told it is there
+		} else {
+			known = append(known, t)
+			specs = append(specs, l.specs(image, t)...)
 		}
 	}
-	return nil
+	if err := l.dir.Load(specs...); err != nil {
+		return err
+	}
+	for _, t := range known {
+		l.lead(t)
+	}
+	l.create(image, fresh)
+	return l.dir.Err()
 }
 
 // deleteStrays removes the logs of topics that committed metadata deleted while this node was down. The image was read after a barrier of the
@@ -130,12 +123,15 @@ func (l *leaders) specs(image *metadata.Image, t *metadata.Topic) []partition.Sp
 
 // follow applies a change of the image; it runs on the quorum's applying goroutine, before the proposer hears of the change.
 func (l *leaders) follow(old, now *metadata.Image) {
+	l.making.Lock()
+	defer l.making.Unlock()
 	l.mu.RLock()
 	stopped := l.mu.stopped
 	l.mu.RUnlock()
 	if stopped {
 		return
 	}
+	l.making.image = now
 	for t := range old.Topics() {
 		if _, ok := now.TopicByID(t.ID); !ok {
 			l.remove(old, t)
@@ -151,33 +147,7 @@ func (l *leaders) follow(old, now *metadata.Image) {
 			l.update(now, before, t)
 		}
 	}
-	if len(fresh) > 0 {
-		l.create(now, fresh)
-	}
-}
-
-// create makes the logs of new topics and leads them.
-func (l *leaders) create(image *metadata.Image, topics []*metadata.Topic) {
-	var specs []partition.Spec
-	for _, t := range topics {
-		specs = append(specs, l.specs(image, t)...)
-	}
-	err := l.dir.Create(specs...)
-	if err == nil {
-		err = l.made.store(image.Version())
-	}
-	if err != nil {
-		l.log.Error("cannot make the directories of new topics", "topics", len(topics), "err", err)
-		l.mu.Lock()
-		for _, spec := range specs {
-			l.mu.broken[spec.ID] = err
-		}
-		l.mu.Unlock()
-		return
-	}
-	for _, t := range topics {
-		l.lead(t)
-	}
+	l.create(now, fresh)
 }
 
 // lead takes the leadership that the image gives this node. A partition that cannot be led stays offline, with its reason.
@@ -224,6 +194,7 @@ func (l *leaders) update(image *metadata.Image, before, t *metadata.Topic) {
 
 // remove stops leading a deleted topic and deletes its logs.
 func (l *leaders) remove(image *metadata.Image, t *metadata.Topic) {
+	l.making.forget(t.ID)
 	for _, spec := range l.specs(image, t) {
 		l.mu.Lock()
 		leader := l.mu.byID[spec.ID]
@@ -242,6 +213,14 @@ func (l *leaders) remove(image *metadata.Image, t *metadata.Topic) {
 
 // get is the leader of a partition, or why there is none here.
 func (l *leaders) get(id partition.ID) (*replica.Leader, error) {
+	leader, err := l.lookUp(id)
+	if err != nil && l.retry() {
+		return l.lookUp(id)
+	}
+	return leader, err
+}
+
+func (l *leaders) lookUp(id partition.ID) (*replica.Leader, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	if leader := l.mu.byID[id]; leader != nil {
@@ -259,8 +238,10 @@ func (l *leaders) online(id partition.ID) bool {
 	return err == nil && leader.Log().Err() == nil
 }
 
-// stop ends every leadership.
+// stop ends every leadership. What is being made is finished before.
 func (l *leaders) stop() {
+	l.making.Lock()
+	defer l.making.Unlock()
 	l.mu.Lock()
 	l.mu.stopped = true
 	all := maps.Clone(l.mu.byID)

@@ -167,9 +167,10 @@ func (fs *fetchSession) next(req *kmsg.FetchRequest, now time.Time) ([]fetchPart
 	if req.SessionEpoch != fs.epoch {
 		return nil, kerr.InvalidFetchSessionEpoch
 	}
-	if fs.epoch++; fs.epoch == math.MaxInt32 {
-		fs.epoch = 1
+	if fs.epoch == math.MaxInt32 {
+		fs.epoch = 0
 	}
+	fs.epoch++
 	fs.lastUsed = now
 	for _, p := range requestedParts(req) {
 		fs.put(p)

@@ -50,7 +50,9 @@ func TestEntryLayout(t *testing.T) {
 
 // commands draws a plausible history: names and ids come from small sets, so that they meet.
 func commands(t *rapid.T) []command {
-	ids := rapid.Custom(func(t *rapid.T) uuid.UUID { return uuid.UUID{0: byte(rapid.IntRange(1, 12).Draw(t, "id"))} })
+	ids := rapid.Custom(func(t *rapid.T) uuid.UUID {
+		return uuid.UUID{0: rapid.SampledFrom([]byte("abcdefghijkl")).Draw(t, "id")}
+	})
 	names := rapid.SampledFrom([]string{"a", "b", "a.b", "a_b", "c", "d", "e"})
 	config := rapid.MapOfN(rapid.SampledFrom([]string{"retention.ms", "cleanup.policy", "x"}), rapid.SampledFrom([]string{"1", "delete", ""}), 0, 3)
 	ops := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) configOp {
@@ -61,8 +63,12 @@ func commands(t *rapid.T) []command {
 			}, base: rapid.SampledFrom([]string{"", "delete"}).Draw(t, "base"),
 		}
 	}), 0, 3)
+	kinds := []kind{
+		kindTakeControl, kindRegisterBroker, kindCreateTopics, kindCreateTopics, kindCreateTopics, kindDeleteTopics, kindAlterConfigs, kindAllocateProducerIDs,
+		kindSetFeature,
+	}
 	one := rapid.Custom(func(t *rapid.T) command {
-		switch kind(rapid.IntRange(1, 7).Draw(t, "kind")) {
+		switch rapid.SampledFrom(kinds).Draw(t, "kind") {
 		case kindTakeControl:
 			return &takeControl{node: rapid.Int32Range(1, 3).Draw(t, "node"), clusterID: rapid.StringN(1, 4, 8).Draw(t, "cluster"), metadataLevel: 25}
 		case kindRegisterBroker:
@@ -74,16 +80,17 @@ func commands(t *rapid.T) []command {
 			topics := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) newTopic {
 				n := newTopic{
 					id: ids.Draw(t, "id"), name: names.Draw(t, "name"), internal: rapid.Bool().Draw(t, "internal"), config: config.Draw(t, "config"),
-					partitions: rapid.Int32Range(-1, 5).Draw(t, "partitions"), replication: int16(rapid.IntRange(-1, 3).Draw(t, "replication")),
+					partitions:  rapid.SampledFrom([]int32{1, 2, 3, 4, 5, 0, -1}).Draw(t, "partitions"),
+					replication: rapid.SampledFrom([]int16{1, 1, 1, 2, 3, 0, -1}).Draw(t, "replication"),
 				}
-				if rapid.Bool().Draw(t, "manual") {
-					n.assignments = rapid.SliceOfN(rapid.SliceOfN(rapid.Int32Range(1, 4), 0, 2), 0, 3).Draw(t, "assignments")
+				if rapid.SampledFrom([]bool{false, false, true}).Draw(t, "manual") {
+					n.assignments = rapid.SliceOfN(rapid.SliceOfN(rapid.SampledFrom([]int32{1, 2, 3, 4}), 0, 2), 0, 3).Draw(t, "assignments")
 				}
 				return n
-			}), 0, 4).Draw(t, "topics")
-			return &createTopics{limit: uint64(rapid.IntRange(0, 20).Draw(t, "limit")), topics: topics}
+			}), 1, 4).Draw(t, "topics")
+			return &createTopics{limit: rapid.SampledFrom([]uint64{20, 12, 0}).Draw(t, "limit"), topics: topics}
 		case kindDeleteTopics:
-			return &deleteTopics{ids: rapid.SliceOfN(ids, 0, 3).Draw(t, "ids")}
+			return &deleteTopics{ids: rapid.SliceOfN(ids, 1, 3).Draw(t, "ids")}
 		case kindAlterConfigs:
 			return &alterConfigs{alterations: rapid.SliceOfN(rapid.Custom(func(t *rapid.T) alteration {
 				return alteration{
@@ -97,7 +104,7 @@ func commands(t *rapid.T) []command {
 			return &setFeature{name: rapid.SampledFrom([]string{"a", "metadata.version", "z"}).Draw(t, "feature"), level: int16(rapid.IntRange(20, 30).Draw(t, "level"))}
 		}
 	})
-	return rapid.SliceOfN(one, 0, 40).Draw(t, "commands")
+	return rapid.SliceOfN(one, 30, 60).Draw(t, "commands")
 }
 
 // TestDeterminism applies one history twice: once as it is, once through the encoding of every entry and, at some point, of a snapshot. The images
@@ -105,7 +112,7 @@ func commands(t *rapid.T) []command {
 func TestDeterminism(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		history := commands(t)
-		restart := rapid.IntRange(0, 40).Draw(t, "restart")
+		restart := rapid.IntRange(0, 60).Draw(t, "restart")
 		straight, replayed := emptyImage(), emptyImage()
 		for n, c := range history {
 			at := position{index: uint64(n) + 1, term: uint64(n / 7)}

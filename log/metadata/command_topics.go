@@ -82,12 +82,16 @@ func (c *createTopics) apply(old *Image, at position) (*Image, any) {
 		results = make([]createdTopic, len(c.topics))
 		load    = old.replicaCounts()
 		keys    = make(map[string]string, len(c.topics))
+		ids     = make(map[uuid.UUID]bool, len(c.topics))
 		added   []*Topic
 	)
 	for i := range c.topics {
 		t, err := c.topics[i].make(old, at, load, c.limit)
 		if other, ok := keys[collisionKey(c.topics[i].name)]; ok && err == nil {
 			err = collides(c.topics[i].name, other)
+		}
+		if err == nil && ids[t.ID] {
+			err = idTaken(t.ID)
 		}
 		if err != nil {
 			results[i].err = err
@@ -99,6 +103,7 @@ func (c *createTopics) apply(old *Image, at position) (*Image, any) {
 			}
 		}
 		keys[t.key] = t.Name
+		ids[t.ID] = true
 		results[i].topic = t
 		added = append(added, t)
 	}
@@ -118,13 +123,17 @@ func collides(name, other string) error {
 	return fmt.Errorf("%w: %q collides with %q ('.' and '_' count as the same)", ErrInvalidTopic, name, other)
 }
 
+func idTaken(id uuid.UUID) error {
+	return fmt.Errorf("%w: its id %s is taken", ErrTopicExists, FormatID(id))
+}
+
 // make builds the topic if the image allows it. load is the number of replicas per node.
 func (n *newTopic) make(image *Image, at position, load map[int32]uint64, limit uint64) (*Topic, error) {
 	if other, ok := image.collision(n.name); ok {
 		return nil, collides(n.name, other.Name)
 	}
 	if _, ok := image.TopicByID(n.id); ok {
-		return nil, fmt.Errorf("%w: its id %s is taken", ErrTopicExists, FormatID(n.id))
+		return nil, idTaken(n.id)
 	}
 	if n.partitions < 1 {
 		return nil, fmt.Errorf("%w: %d", ErrInvalidPartitions, n.partitions)

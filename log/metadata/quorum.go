@@ -135,7 +135,8 @@ type Stats struct {
 // Stats reads them.
 func (q *Quorum) Stats() Stats {
 	s := Stats{
-		Term: q.raft.CurrentTerm(), LastIndex: q.raft.LastIndex(), CommitIndex: q.raft.CommitIndex(), AppliedIndex: q.raft.AppliedIndex(), Leader: -1,
+		Term: q.raft.CurrentTerm(), LastIndex: q.raft.LastIndex(), CommitIndex: q.raft.CommitIndex(), Leader: -1,
+		AppliedIndex: max(q.raft.AppliedIndex(), q.Image().Version()), // raft counts an entry after it is applied
 	}
 	if _, id := q.raft.LeaderWithID(); id != "" {
 		s.Leader = nodeOf(id)

@@ -148,16 +148,12 @@ func inspect(store Store, files *raft.FileSnapshotStore, log *slog.Logger) (dama
 		damaged[meta.ID] = true
 		needed = max(needed, meta.Index)
 	}
-	first, err := store.FirstIndex()
-	if err != nil {
-		return nil, err
-	}
 	last, err := store.LastIndex()
 	if err != nil {
 		return nil, err
 	}
-	if first > from+1 || max(from, last) < needed {
-		return nil, fmt.Errorf("%w: entries %d to %d are missing between snapshot and log; %s", ErrDamaged, from+1, max(first, needed+1)-1, advice)
+	if max(from, last) < needed {
+		return nil, fmt.Errorf("%w: the log ends at %d, before the damaged snapshot of %d; %s", ErrDamaged, last, needed, advice)
 	}
 	return damaged, inspectEntries(store, from+1, last)
 }

@@ -313,6 +313,21 @@ func TestNewerEntryStopsARunningNode(t *testing.T) {
 	}
 }
 
+// TestNothingIsAppliedAfterAGap: what comes after an entry that could not be applied must not be applied either, even if it came along with it.
+func TestNothingIsAppliedAfterAGap(t *testing.T) {
+	m := newMachine(newLatch(discard()))
+	good := encodeCommand(&allocateProducerIDs{count: 5})
+	results := m.ApplyBatch([]*raft.Log{{Index: 1, Data: good}, {Index: 2, Data: []byte{entryVersion + 1, 1}}, {Index: 3, Data: good}})
+	if i := m.image.Load(); i.version != 1 || i.nextProducerID != 5 {
+		t.Errorf("version %d, next id %d: only the first entry may be applied", i.version, i.nextProducerID)
+	}
+	for _, r := range results[1:] {
+		if err, _ := r.(error); !errors.Is(err, ErrNewerFormat) {
+			t.Errorf("result %v", r)
+		}
+	}
+}
+
 func TestDamage(t *testing.T) {
 	damages := map[string]func(t *testing.T, dir string){
 		"a hole in the log": func(t *testing.T, dir string) {
@@ -407,6 +422,10 @@ func TestDamagedSnapshot(t *testing.T) {
 	edit(t, dir, func(s Store) error { return s.DeleteRange(1, at-1) })
 	if _, err := Open(Config{Dir: dir, NodeID: 1}); !errors.Is(err, ErrDamaged) {
 		t.Errorf("a damaged snapshot that is needed: %v", err)
+	}
+	edit(t, dir, func(s Store) error { return s.DeleteRange(1, at+100) })
+	if _, err := Open(Config{Dir: dir, NodeID: 1}); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a damaged snapshot and no log at all: %v", err)
 	}
 }
 

@@ -47,7 +47,7 @@ func (a *app) brokerList() ([]string, error) {
 	var out []string
 	for _, addr := range list {
 		addr = strings.TrimSpace(addr)
-		if _, _, err := net.SplitHostPort(addr); err != nil {
+		if _, port, err := net.SplitHostPort(addr); err != nil || strings.Contains(port, "/") {
 			if withPort := net.JoinHostPort(strings.Trim(addr, "[]"), defaultPort); addr != "" && !strings.Contains(addr, "/") {
 				addr = withPort
 			} else {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -47,6 +48,10 @@ func (e Env) colour() bool {
 	return e.Terminal && !no
 }
 
+// sameInterrupt is how long after the first interrupt another one still counts as the same: tools that send it to the process and to its group
+// send it twice.
+const sameInterrupt = 300 * time.Millisecond
+
 // interrupts ends the context at the first SIGINT or SIGTERM and the process at the second.
 func interrupts(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(parent)
@@ -60,8 +65,12 @@ func interrupts(parent context.Context) (context.Context, context.CancelFunc) {
 			signal.Stop(signals)
 			return
 		}
-		<-signals
-		os.Exit(ExitInterrupted)
+		first := time.Now()
+		for range signals {
+			if time.Since(first) > sameInterrupt {
+				os.Exit(ExitInterrupted)
+			}
+		}
 	}()
 	return ctx, cancel
 }

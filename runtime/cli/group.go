@@ -43,7 +43,8 @@ func (a *app) listGroups(ctx context.Context, c *client.Client) error {
 		rows = append(rows, []string{g.ID, g.State, orDash(g.ProtocolType), fmt.Sprint(g.Coordinator)})
 	}
 	if len(list) == 0 && a.output == outputTable {
-		a.note("no groups yet: millrace consume TOPIC --group NAME makes one")
+		a.note("no groups: millrace consume TOPIC --group NAME makes one")
+		return nil
 	}
 	return a.table(list, []string{"GROUP", "STATE", "TYPE", "COORDINATOR"}, rows)
 }
@@ -114,7 +115,7 @@ func (a *app) describeGroup(ctx context.Context, c *client.Client, id string) er
 	if a.output == outputJSON {
 		return a.json(d)
 	}
-	fmt.Fprintf(a.env.Stdout, "%s  %s  balancer %s  coordinator %d  %s\n", visible(d.ID), d.State, orDash(visible(d.Balancer)), d.Coordinator, count(len(d.Members), "member"))
+	fmt.Fprintf(a.env.Stdout, "%s  %s  balancer %s  coordinator %d  %s\n", visible(d.ID), d.State, orDash(visible(d.Balancer)), d.Coordinator, plural(len(d.Members), "member"))
 	if len(rows) > 0 {
 		fmt.Fprintln(a.env.Stdout)
 		if err := a.grid([]string{"MEMBER", "INSTANCE", "CLIENT", "HOST", "ASSIGNED"}, rows); err != nil {
@@ -139,7 +140,7 @@ func (a *app) groupDeleteCommand() *cobra.Command {
 
 func (a *app) deleteGroups(ctx context.Context, c *client.Client, ids []string, yes bool) error {
 	if len(ids) > 1 {
-		effect := fmt.Sprintf("this deletes %s and their offsets: %s", count(len(ids), "group"), strings.Join(ids, ", "))
+		effect := fmt.Sprintf("this deletes %s and their offsets: %s", plural(len(ids), "group"), strings.Join(ids, ", "))
 		if err := a.confirm(yes, effect, fmt.Sprint(len(ids))); err != nil {
 			return err
 		}

@@ -124,7 +124,7 @@ func (a *app) printLag(lag []partitionLag) error {
 	if err := a.grid([]string{"TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "BEHIND", "MEMBER"}, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.env.Stdout, "\nlag %s, %s behind\n", count(total, "record"), formatSeconds(worst))
+	_, err := fmt.Fprintf(a.env.Stdout, "\nlag %s, %s behind\n", plural(total, "record"), formatSeconds(worst))
 	return err
 }
 

@@ -111,7 +111,11 @@ func (a *app) produce(ctx context.Context, c *client.Client, topic string, f pro
 	if err != nil {
 		return err
 	}
-	reader, err := client.NewReader(a.env.Stdin, f.format)
+	in := a.env.Stdin
+	if strings.HasSuffix(f.format, `\n`) || strings.HasSuffix(f.format, "\n") {
+		in = &lastLine{in: in, last: '\n'}
+	}
+	reader, err := client.NewReader(in, f.format)
 	if err != nil {
 		return &Error{Code: ExitUsage, Err: err}
 	}
@@ -151,6 +155,28 @@ func (a *app) produce(ctx context.Context, c *client.Client, topic string, f pro
 	})
 	flushErr := flush(ctx, p)
 	return errors.Join(readErr, flushErr, a.reportWritten(topic, w))
+}
+
+// lastLine ends the last line of its input, if it has no end: it is a record like the others.
+type lastLine struct {
+	in   io.Reader
+	last byte // what was read last; a line end before anything was
+}
+
+// Read implements io.Reader.
+func (l *lastLine) Read(p []byte) (int, error) {
+	n, err := l.in.Read(p)
+	if n > 0 {
+		l.last = p[n-1]
+	}
+	if errors.Is(err, io.EOF) && n == 0 && l.last != '\n' && len(p) > 0 {
+		p[0], l.last = '\n', '\n'
+		return 1, nil
+	}
+	if n > 0 && errors.Is(err, io.EOF) {
+		err = nil // it comes again
+	}
+	return n, err
 }
 
 // flushTimeout bounds the wait for acks after an interrupt.
@@ -229,7 +255,7 @@ func (a *app) reportWritten(topic string, w *written) error {
 		}
 		places = append(places, place)
 	}
-	line := fmt.Sprintf("wrote %s to %s", count(records, "record"), topic)
+	line := fmt.Sprintf("wrote %s to %s", plural(records, "record"), topic)
 	if len(places) > 0 {
 		line += ": " + strings.Join(places, ", ")
 	}

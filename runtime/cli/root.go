@@ -86,8 +86,11 @@ func (a *app) root() *cobra.Command {
 
 // commands are the top level, in the order of help.
 func (a *app) commands() []*cobra.Command {
+	produce, consume := a.produceCommand(), a.consumeCommand()
+	a.brokersFlag(produce)
+	a.brokersFlag(consume)
 	return []*cobra.Command{
-		a.startCommand(), a.topicCommand(), a.groupCommand(), a.produceCommand(), a.consumeCommand(),
+		a.demoCommand(), a.startCommand(), a.topicCommand(), a.groupCommand(), produce, consume,
 		a.benchCommand(), a.debugCommand(), a.configCommand(), a.versionCommand(),
 	}
 }
@@ -97,13 +100,7 @@ func usageOnWrongArguments(cmd *cobra.Command) {
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
 			if err := check(cmd, args); err != nil {
-				hint := fmt.Sprintf("usage: %s", cmd.UseLine())
-				if len(args) > 0 {
-					if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-						hint = "did you mean: " + strings.Join(near, ", ") + "?"
-					}
-				}
-				return &Error{Code: ExitUsage, Err: err, Hint: hint}
+				return &Error{Code: ExitUsage, Err: err, Hint: hintFor(cmd, args)}
 			}
 			return nil
 		}
@@ -111,6 +108,33 @@ func usageOnWrongArguments(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		usageOnWrongArguments(sub)
 	}
+}
+
+// hintFor is what somebody may have meant who gave a command the wrong arguments: a name near to it, or the words the other way round, as other
+// tools have them.
+func hintFor(cmd *cobra.Command, args []string) string {
+	if len(args) > 1 && cmd.HasSubCommands() {
+		noun := strings.TrimSuffix(args[1], "s")
+		if found, rest, err := cmd.Find([]string{noun, args[0]}); err == nil && len(rest) == 0 && found != cmd {
+			return "did you mean: " + found.CommandPath() + "?"
+		}
+	}
+	if len(args) > 0 && cmd.HasSubCommands() {
+		var names, near []string
+		for _, sub := range cmd.Commands() {
+			names = append(names, sub.Name())
+		}
+		for _, name := range nearest(args[0], names) {
+			near = append(near, cmd.CommandPath()+" "+name)
+		}
+		if len(near) > 0 {
+			return "did you mean: " + strings.Join(near, ", ") + "?"
+		}
+	}
+	if cmd.HasSubCommands() {
+		return cmd.CommandPath() + " --help lists the commands"
+	}
+	return "usage: " + cmd.UseLine()
 }
 
 func exitCodesTopic() *cobra.Command {

@@ -97,9 +97,9 @@ func (a *app) createTopics(ctx context.Context, c *client.Client, spec client.To
 
 func (t createdTopic) sentence() string {
 	if !t.Created {
-		return fmt.Sprintf("topic %s is there already (%s)", t.Name, count(t.Partitions, "partition"))
+		return fmt.Sprintf("topic %s is there already (%s)", t.Name, plural(t.Partitions, "partition"))
 	}
-	return fmt.Sprintf("created topic %s with %s", t.Name, count(t.Partitions, "partition"))
+	return fmt.Sprintf("created topic %s with %s", t.Name, plural(t.Partitions, "partition"))
 }
 
 func (a *app) topicDeleteCommand() *cobra.Command {
@@ -137,7 +137,7 @@ func (a *app) deleteTopics(ctx context.Context, c *client.Client, names []string
 		return &Error{Code: ExitRuntime, Err: fmt.Errorf("no topic matches %s", strings.Join(names, " "))}
 	}
 	if len(found) > 1 || regex {
-		effect := fmt.Sprintf("this deletes %s and all their records: %s", count(len(found), "topic"), strings.Join(found, ", "))
+		effect := fmt.Sprintf("this deletes %s and all their records: %s", plural(len(found), "topic"), strings.Join(found, ", "))
 		if err := a.confirm(yes, effect, fmt.Sprint(len(found))); err != nil {
 			return err
 		}
@@ -171,8 +171,8 @@ func pairs(flag, separator string, list []string) (map[string]string, error) {
 	return m, nil
 }
 
-// count is a number with its noun.
-func count[N int | int32 | int64](n N, noun string) string {
+// plural is a number with its noun.
+func plural[N int | int32 | int64](n N, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -62,7 +62,8 @@ func (a *app) listTopics(ctx context.Context, c *client.Client, patterns []strin
 		rows = append(rows, []string{l.Name, strconv.Itoa(l.Partitions), strconv.Itoa(l.Replicas), orUnknown(l.Offsets)})
 	}
 	if len(list) == 0 && a.output == outputTable {
-		a.note("no topics yet: millrace topic create NAME")
+		a.note("no topics: millrace topic create NAME makes one")
+		return nil
 	}
 	return a.table(list, []string{"NAME", "PARTITIONS", "REPLICAS", "RECORDS"}, rows)
 }
@@ -187,7 +188,7 @@ func (a *app) describeTopics(ctx context.Context, c *client.Client, names []stri
 }
 
 func (a *app) printTopic(d describedTopic) error {
-	fmt.Fprintf(a.env.Stdout, "%s  id %s  %s\n\n", d.Name, d.ID, count(len(d.Partitions), "partition"))
+	fmt.Fprintf(a.env.Stdout, "%s  id %s  %s\n\n", d.Name, d.ID, plural(len(d.Partitions), "partition"))
 	var rows [][]string
 	for _, p := range d.Partitions {
 		records := "?"

@@ -43,6 +43,7 @@ func Edges() map[string][]string {
 		"runtime/tidy":         {},
 		"runtime/clients":      {"runtime/nodetest"},
 		"runtime/chaos":        {everything},
+		"runtime/mutants":      {},
 	}
 }
 
