@@ -88,7 +88,8 @@ type Fetched struct {
 // poll returns what is buffered, else waits for the next.
 func poll(ctx context.Context, cl *kgo.Client, maxRecords int) kgo.Fetches {
 	// Without a context the library only drains: no goroutine, no timer. A busy reader stays on this path.
-	if fetches := cl.PollRecords(nil, maxRecords); len(fetches) > 0 { //nolint:staticcheck // nil is documented to mean this
+	//lint:ignore SA1012 nil is documented to mean this
+	if fetches := cl.PollRecords(nil, maxRecords); len(fetches) > 0 {
 		return fetches
 	}
 	return cl.PollRecords(ctx, maxRecords)

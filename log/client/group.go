@@ -122,7 +122,6 @@ func (g *Group) groupOptions() []kgo.Opt {
 		kgo.RebalanceTimeout(cfg.RebalanceTimeout),
 		kgo.HeartbeatInterval(cfg.HeartbeatInterval),
 		kgo.DisableAutoCommit(),
-		kgo.RequireStableFetchOffsets(),
 		kgo.ConsumeStartOffset(cfg.Reset.start()),
 		kgo.ConsumeResetOffset(cfg.Reset.reset()),
 		kgo.AdjustFetchOffsetsFn(g.resetByTopic),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -134,18 +135,12 @@ func Printable(s string) string {
 }
 
 func escapeFirst(s string) (piece, rest string) {
-	for i, r := range s {
-		if i > 0 {
-			break
-		}
-		if r == unicode.ReplacementChar && !strings.HasPrefix(s, string(unicode.ReplacementChar)) {
-			return fmt.Sprintf(`\x%02x`, s[0]), s[1:]
-		}
-		size := len(string(r))
-		if !unicode.IsPrint(r) {
-			return fmt.Sprintf(`\u%04x`, r), s[size:]
-		}
-		return s[:size], s[size:]
+	r, size := utf8.DecodeRuneInString(s)
+	switch {
+	case r == utf8.RuneError && size <= 1:
+		return fmt.Sprintf(`\x%02x`, s[0]), s[1:]
+	case !unicode.IsPrint(r):
+		return fmt.Sprintf(`\u%04x`, r), s[size:]
 	}
-	return "", ""
+	return s[:size], s[size:]
 }

@@ -26,7 +26,7 @@ func TestRequestFields(t *testing.T) {
 		q := *r
 		q.Body = bytes.Clone(r.Body)
 		got <- q
-		return echo(nil, r)
+		return echo(context.Background(), r)
 	}, Limits{})
 	defer s.stop()
 	c := s.dial()
@@ -214,7 +214,7 @@ func TestBufferGivenBackOnlyAfterTheWrite(t *testing.T) {
 		t.Run(over, func(t *testing.T) {
 			s := serve(t, func(_ context.Context, q *Request) (Reply, error) {
 				if q.CorrelationID%3 == 0 {
-					return echo(nil, q)
+					return echo(context.Background(), q)
 				}
 				body := q.Body
 				return Reply{Later: func(context.Context) (Reply, error) {
@@ -529,7 +529,7 @@ func later(fn func() (Reply, error)) handlerFunc {
 func TestThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, func(_ context.Context, r *Request) (Reply, error) {
-			reply, err := echo(nil, r)
+			reply, err := echo(context.Background(), r)
 			reply.Throttle = 3 * time.Second
 			return reply, err
 		}, Limits{})

@@ -183,7 +183,7 @@ func TestIdle(t *testing.T) {
 			if r.CorrelationID == 99 {
 				return Reply{Later: func(context.Context) (Reply, error) { <-hold; return Reply{Frame: &Frame{}}, nil }}, nil
 			}
-			return echo(nil, r)
+			return echo(context.Background(), r)
 		}, Limits{})
 		c, waiting, half := s.dial(), s.dial(), s.dial()
 		waiting.send(request(heartbeat, 0, 99, nil))

@@ -32,7 +32,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Use: "demo", Short: "Everything at once, with live data", Args: cobra.NoArgs,
 		Long: `Runs a node, a generator of orders and payments, and the topology of examples/payments in one process, and shows what happens.
 
-Orders and payments are joined within 20 s, unpaid orders and cards used too often in a minute are flagged, and revenue is kept per country and
+Orders and payments are joined within 10 s, unpaid orders and cards used too often in a minute are flagged, and revenue is kept per country and
 minute. Some records come late, some payments never come, some come twice. The data lies in a temporary folder unless --data-dir names one; a
 second start on the same folder goes on where the first one ended, even after kill -9. Ctrl-C ends it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -21,8 +21,6 @@ const (
 	DefaultPortTries = 50
 	// DefaultOffsetsPartitions is the partition count of __consumer_offsets on a node of its own. Kafka's 50 are for clusters.
 	DefaultOffsetsPartitions = 4
-	// closeTimeout bounds how long Close waits for replies that are being written.
-	closeTimeout = 3 * time.Second
 )
 
 // Config is what a node is made of. Dir is required; the zero value of the rest is an embedded node of its own: no sockets, durability fsync.
