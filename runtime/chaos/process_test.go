@@ -15,13 +15,12 @@ import (
 	"github.com/millrace/millrace/log/client"
 )
 
-// millrace is the millrace binary that the tests run, with the race detector where the tests have it.
+// binaryDir is the variable that names the folder of the binary.
+const binaryDir = "MILLRACE_CHAOS_BINARY_DIR"
+
+// millrace builds the binary that the tests run, once.
 var millrace = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "millrace-chaos")
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(dir, "millrace")
+	path := filepath.Join(os.Getenv(binaryDir), "millrace")
 	out, err := exec.Command("go", "build", "-o", path, "github.com/millrace/millrace/runtime/cmd/millrace").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("cannot build millrace: %w\n%s", err, out)
@@ -30,10 +29,17 @@ var millrace = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if path, err := millrace(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if brokers := os.Getenv(workerBrokers); brokers != "" {
+		os.Exit(workerMain(brokers))
 	}
+	dir, err := os.MkdirTemp("", "millrace-chaos")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Setenv(binaryDir, dir)
+	code := m.Run()
+	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
@@ -48,19 +54,23 @@ func times(short, longer int) int {
 	return short
 }
 
-// process is one millrace process.
+// process is one process that may be killed and started again.
 type process struct {
-	t    *testing.T
-	args []string
-	cmd  *exec.Cmd
-	log  *bytes.Buffer
-	done chan struct{}
+	t       *testing.T
+	command func() *exec.Cmd
+	cmd     *exec.Cmd
+	log     *bytes.Buffer
+	done    chan struct{}
 }
 
 // run starts millrace with args and stops it, at the latest, with the test.
 func run(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, args: args}
+	path, err := millrace()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{t: t, command: func() *exec.Cmd { return exec.Command(path, args...) }}
 	t.Cleanup(p.kill)
 	p.start()
 	return p
@@ -68,12 +78,8 @@ func run(t *testing.T, args ...string) *process {
 
 func (p *process) start() {
 	p.t.Helper()
-	path, err := millrace()
-	if err != nil {
-		p.t.Fatal(err)
-	}
 	p.log, p.done = new(bytes.Buffer), make(chan struct{})
-	p.cmd = exec.Command(path, p.args...)
+	p.cmd = p.command()
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -73,9 +74,9 @@ func (p *demoPrinter) try() string {
 	return fmt.Sprintf(`  Try, in another terminal:
     kcat -b %[1]s -L
     kcat -b %[1]s -t revenue-per-minute -C -o -5 -f '%%k %%s\n'
-    millrace topic consume fraud-alerts --brokers %[1]s -o end
-    millrace group lag %[2]s --brokers %[1]s
-`, addr, demoApplication)
+    %[3]s topic consume fraud-alerts --brokers %[1]s -o end
+    %[3]s group lag %[2]s --brokers %[1]s
+`, addr, demoApplication, os.Args[0])
 }
 
 // rates are what happened per second since the last look.
