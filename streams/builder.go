@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/streams/internal/engine"
+	"github.com/millrace/millrace/streams/internal/worker"
 	"github.com/millrace/millrace/streams/serde"
 	"github.com/millrace/millrace/streams/topology"
 )
@@ -77,7 +78,7 @@ func (b *Builder) checkCopartitions() {
 }
 
 // ErrNotCopartitioned is an operator whose inputs have different numbers of partitions.
-var ErrNotCopartitioned = errors.New("inputs are not co-partitioned")
+var ErrNotCopartitioned = worker.ErrNotCopartitioned
 
 // fail notes a mistake at the line that called into this package.
 func (b *Builder) fail(err error) {

@@ -108,15 +108,18 @@ func folding[K, V, A any](init func() A, add func(K, V, A) A) engine.Fold[K, V, 
 // TryAggregate is Aggregate with a function that can fail; see [OnError].
 func (g *Grouped[K, V]) TryAggregate[A any](init func() A, add func(ctx context.Context, key K, value V, aggregate A) (A, error), opts ...Option) *Table[K, A] {
 	g.of.b.given(init, add)
-	return aggregateStream(g, "KSTREAM-AGGREGATE-", engine.Needs{Key: true, Value: true}, byTypeOf[A](g.of),
-		func(ctx context.Context) engine.Fold[K, V, A] {
-			return func(k K, v V, a A, has bool) (A, error) {
-				if !has {
-					a = init()
-				}
-				return add(ctx, k, v, a)
+	return aggregateStream(g, "KSTREAM-AGGREGATE-", engine.Needs{Key: true, Value: true}, byTypeOf[A](g.of), tryFolding(init, add), opts)
+}
+
+func tryFolding[K, V, A any](init func() A, add func(context.Context, K, V, A) (A, error)) engine.Maker[engine.Fold[K, V, A]] {
+	return func(ctx context.Context) engine.Fold[K, V, A] {
+		return func(k K, v V, a A, has bool) (A, error) {
+			if !has {
+				a = init()
 			}
-		}, opts)
+			return add(ctx, k, v, a)
+		}
+	}
 }
 
 func aggregateStream[K, V, A any](g *Grouped[K, V], prefix string, needs engine.Needs, fallback *engine.Coder[A], add engine.Maker[engine.Fold[K, V, A]], opts []Option) *Table[K, A] {

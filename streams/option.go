@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/streams/internal/engine"
 	"github.com/millrace/millrace/streams/serde"
+	"github.com/millrace/millrace/streams/topology"
 )
 
 // Option modifies a verb. Options that a verb has no use for are ignored.
@@ -22,6 +23,8 @@ type options struct {
 	uses       []string
 	onError    engine.Handler
 	partition  any
+	start      topology.Start
+	time       TimeSource
 }
 
 func apply(opts []Option) options {
@@ -61,9 +64,10 @@ func Unlogged() Option { return func(o *options) { o.unlogged = true } }
 // Uses connects a processor with stores added by AddStore.
 func Uses(stores ...string) Option { return func(o *options) { o.uses = append(o.uses, stores...) } }
 
-// Partitioner chooses the partition of each record that To or Repartition writes, among as many as the topic has. The
-// default hashes the key's bytes as Kafka's Java client does.
-func Partitioner[K, V any](f func(key K, value V) int32) Option {
+// Partitioner chooses the partition of each record that To, ToChosen or Repartition writes, from 0 to partitions − 1; below
+// zero leaves it to the default, which hashes the key's bytes as Kafka's Java client does. A null key or value that f cannot
+// see is its type's zero value. A choice beyond the last partition is an error of the record: see [OnError].
+func Partitioner[K, V any](f func(key K, value V, partitions int32) int32) Option {
 	return func(o *options) { o.partition = f }
 }
 

@@ -45,26 +45,56 @@ type Processor[K, V, K2, V2 any] interface {
 	Close() error
 }
 
-// Process sends the stream through a processor, which may forward any records. supply makes one per task; Uses connects it
-// with stores.
+// Process sends the stream through a processor, which may forward any number of records with keys and values of its choice.
+// supply makes one per task; Uses connects it with stores. Because keys may change, a grouping, join or table below goes
+// through a repartition topic: [Stream.ProcessValues] spares it.
 func (s *Stream[K, V]) Process[K2, V2 any](supply func() Processor[K, V, K2, V2], key serde.Serde[K2], value serde.Serde[V2], opts ...Option) *Stream[K2, V2] {
-	o, n, ok := s.child("KSTREAM-PROCESSOR-", opts)
-	failed := &Stream[K2, V2]{b: s.b}
+	n, o, ok := processor(s, "KSTREAM-PROCESSOR-", supply, opts)
 	if !ok {
-		return failed
+		return &Stream[K2, V2]{b: s.b}
 	}
 	kc, ok := keyCoder(s.b, key)
 	vc, ok2 := valueCoder(s.b, value)
 	if !ok || !ok2 {
-		return failed
+		return &Stream[K2, V2]{b: s.b}
+	}
+	out := engine.Process(s.out, n, o.uses, kc, vc, hosted(s.key, s.value, supply))
+	return derive(s, n, kc, vc, out, true)
+}
+
+// ProcessValues is Process with a processor that keeps the keys, so that no repartition topic is needed below: what it forwards
+// while it processes a record must have that record's key, else Forward returns [ErrKeyChanged]. What a punctuator forwards must
+// have a key that the processor has been given before.
+func (s *Stream[K, V]) ProcessValues[V2 any](supply func() Processor[K, V, K, V2], value serde.Serde[V2], opts ...Option) *Stream[K, V2] {
+	n, o, ok := processor(s, "KSTREAM-PROCESSVALUES-", supply, opts)
+	if !ok {
+		return &Stream[K, V2]{b: s.b}
+	}
+	vc, ok := valueCoder(s.b, value)
+	if !ok {
+		return &Stream[K, V2]{b: s.b}
+	}
+	out := engine.ProcessValues(s.out, n, o.uses, s.key, vc, hosted(s.key, s.value, supply))
+	return derive(s, n, s.key, vc, out, s.rekeyed)
+}
+
+// processor adds the node of a processor and connects its stores.
+func processor[K, V, K2, V2 any](s *Stream[K, V], prefix string, supply func() Processor[K, V, K2, V2], opts []Option) (engine.Node, options, bool) {
+	o, n, ok := s.child(prefix, opts)
+	if !ok {
+		return n, o, false
 	}
 	if supply == nil {
 		s.b.failf("cannot add processor %s: its supplier is nil", n.Name)
-		return failed
+		return n, o, false
 	}
 	s.b.use(n.Name, o.uses)
-	keyIn, valueIn := s.key, s.value
-	out := engine.Process(s.out, n, o.uses, kc, vc, func(outlet *engine.Outlet[K2, V2]) engine.Processor[K, V] {
+	return n, o, true
+}
+
+// hosted makes a task's processor as the engine drives it.
+func hosted[K, V, K2, V2 any](keyIn *engine.Coder[K], valueIn *engine.Coder[V], supply func() Processor[K, V, K2, V2]) func(*engine.Outlet[K2, V2]) engine.Processor[K, V] {
+	return func(outlet *engine.Outlet[K2, V2]) engine.Processor[K, V] {
 		p, ctx := supply(), &Context[K2, V2]{outlet}
 		return engine.Processor[K, V]{
 			Init:  func() error { return p.Init(ctx) },
@@ -85,8 +115,7 @@ func (s *Stream[K, V]) Process[K2, V2 any](supply func() Processor[K, V, K2, V2]
 				return p.Process(rec)
 			},
 		}
-	})
-	return derive(s, n, kc, vc, out, true)
+	}
 }
 
 // use connects a processor with its stores, those added by AddStore among them.
@@ -120,6 +149,19 @@ type Context[K, V any] struct {
 func (c *Context[K, V]) Forward(r Record[K, V]) error {
 	return c.outlet.Forward(r.Key, r.Value, r.KeyNull, r.ValueNull, r.Time.UnixMilli(), r.Headers)
 }
+
+// ForwardTo is Forward to one of the nodes directly below only, by its name: what As or Named of the verb below
+// says (of a sink, To's). Below a join it is "<name>-this-windowed" or "<name>-other-windowed"; where keys are repartitioned
+// first, "<topic>-filter": Describe shows them. An unknown name is [ErrUnknownChild].
+func (c *Context[K, V]) ForwardTo(child string, r Record[K, V]) error {
+	return c.outlet.ForwardTo(child, r.Key, r.Value, r.KeyNull, r.ValueNull, r.Time.UnixMilli(), r.Headers)
+}
+
+// Errors of forwarding.
+var (
+	ErrUnknownChild = engine.ErrUnknownChild
+	ErrKeyChanged   = engine.ErrKeyChanged
+)
 
 // Schedule calls f every interval, in whole milliseconds, until cancel is called.
 func (c *Context[K, V]) Schedule(interval time.Duration, by Clock, f func(at time.Time) error) (cancel func(), err error) {

@@ -59,7 +59,7 @@ func (s *Stream[K, V]) through(prefix string, o options) *Stream[K, V] {
 	if !s.b.added(source, err) || !ok {
 		return failed
 	}
-	engine.AddSink(engine.Pass(s.out), engine.Sink[K, V]{
+	engine.AddSink(engine.Pass(engine.Node{Name: filter}, s.out), engine.Sink[K, V]{
 		Node: engine.Node{Name: sink, OnError: o.onError}, Topic: topic, Internal: true,
 		Key: s.key, KeyTo: key, Value: s.value, ValueTo: value, Partition: partition,
 	})

@@ -40,11 +40,11 @@ func (s *Stream[K, V]) to(sink topology.Sink, choose func(K, V) string, key serd
 	})
 }
 
-func partitionerOf[K, V any](b *Builder, o options) (func(K, V) int32, bool) {
+func partitionerOf[K, V any](b *Builder, o options) (func(K, V, int32) int32, bool) {
 	if o.partition == nil {
 		return nil, true
 	}
-	f, ok := o.partition.(func(K, V) int32)
+	f, ok := o.partition.(func(K, V, int32) int32)
 	if !ok {
 		b.failf("cannot use Partitioner: it takes other types than %s and %s", reflect.TypeFor[K](), reflect.TypeFor[V]())
 	}

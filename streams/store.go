@@ -111,6 +111,24 @@ func (s *KeyValue[K, V]) Range(from, to K) *Scan[K, V] {
 	return scan(func(failed func(error)) iter.Seq2[K, V] { return s.store.Range(&from, &to, failed) })
 }
 
+// ScanBackward is Scan from the last key to the first.
+func (s *KeyValue[K, V]) ScanBackward() *Scan[K, V] {
+	return scan(func(failed func(error)) iter.Seq2[K, V] { return s.store.RangeBackward(nil, nil, failed) })
+}
+
+// RangeBackward is Range from the last key to the first.
+func (s *KeyValue[K, V]) RangeBackward(from, to K) *Scan[K, V] {
+	return scan(func(failed func(error)) iter.Seq2[K, V] { return s.store.RangeBackward(&from, &to, failed) })
+}
+
+// PutIfAbsent sets the value of key if it has none, and reports whether it did.
+func (s *KeyValue[K, V]) PutIfAbsent(key K, value V) (bool, error) {
+	if _, _, ok, err := s.store.Get(key); ok || err != nil {
+		return false, err
+	}
+	return true, s.Put(key, value)
+}
+
 // Scan is a pass over a store:
 //
 //	scan := store.Scan()
@@ -135,8 +153,9 @@ func (s *Scan[K, V]) Err() error { return s.err }
 
 // WindowValues is a window store in the hands of a processor; see [KeyValue] for ownership.
 type WindowValues[K, V any] struct {
-	store *engine.WindowStore[K, V]
-	now   func() int64
+	store   *engine.WindowStore[K, V]
+	now     func() int64
+	expired func()
 }
 
 // Window opens a window store that the processor uses, in Init or later.
@@ -148,7 +167,9 @@ func (c *Context[K, V]) Window[SK, SV any](name string) (*WindowValues[SK, SV], 
 	if err != nil {
 		return nil, err
 	}
-	return &WindowValues[SK, SV]{store: s, now: c.outlet.Task().StreamTime}, nil
+	return &WindowValues[SK, SV]{
+		store: s, now: c.outlet.Task().StreamTime, expired: func() { c.outlet.Drop(engine.DropExpired) },
+	}, nil
 }
 
 // Get returns the value of the window of key that begins at start.
@@ -157,9 +178,13 @@ func (s *WindowValues[K, V]) Get(key K, start time.Time) (value V, ok bool, err 
 }
 
 // Put sets the value of the window of key that begins at start; a null value deletes it. It reports false, and does nothing,
-// when the window has expired.
+// when the window has expired: that is counted as [DroppedExpired].
 func (s *WindowValues[K, V]) Put(key K, start time.Time, value V) (bool, error) {
-	return s.store.Put(key, start.UnixMilli(), value, s.now())
+	ok, err := s.store.Put(key, start.UnixMilli(), value, s.now())
+	if err == nil && !ok {
+		s.expired()
+	}
+	return ok, err
 }
 
 // Fetch is the windows of key with from ≤ start ≤ to, earliest first.
@@ -172,5 +197,12 @@ func (s *WindowValues[K, V]) Fetch(key K, from, to time.Time) *Scan[time.Time, V
 				}
 			}
 		}
+	})
+}
+
+// FetchAll is the windows of all keys with from ≤ start ≤ to, by start, then in the order of the keys' bytes.
+func (s *WindowValues[K, V]) FetchAll(from, to time.Time) *Scan[Windowed[K], V] {
+	return scan(func(failed func(error)) iter.Seq2[Windowed[K], V] {
+		return s.store.FetchAll(from.UnixMilli(), to.UnixMilli(), failed)
 	})
 }

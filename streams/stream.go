@@ -40,10 +40,12 @@ func FromTopics[K, V any](b *Builder, topics []string, key serde.Serde[K], value
 	kc, ok := keyCoder(b, key)
 	vc, ok2 := valueCoder(b, value)
 	name := b.nameOr(or(o.node, o.as), "KSTREAM-SOURCE-")
-	_, err := b.program.Graph.AddSource(name, topology.Source{Topics: topics})
+	_, err := b.program.Graph.AddSource(name, topology.Source{Topics: topics, Start: o.start})
 	if !b.added(name, err) || !ok || !ok2 {
 		return failed
 	}
+	checkStart(b, o.start, false)
+	stampSource(b, name, o.time, kc, vc)
 	return &Stream[K, V]{
 		b: b, name: name, key: kc, value: vc, sources: []string{name},
 		out: engine.Source[K, V](b.program, engine.Node{Name: name, OnError: o.onError}),

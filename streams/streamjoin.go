@@ -11,22 +11,43 @@ import (
 // Join joins records of two streams that have the same key and meet in the window. The result has the later of both times.
 func (s *Stream[K, V]) Join[W, R any](other *Stream[K, W], f func(left V, right W) R, w JoinWindow, opts ...Option) *Stream[K, R] {
 	s.b.given(f)
-	return joinStreams(s, other, w, false, false, func(_ K, l *V, r *W) (R, error) { return f(*l, *r), nil }, opts)
+	return joinStreams(s, other, w, joinSides{}, func(_ K, l *V, r *W) (R, error) { return f(*l, *r), nil }, opts)
+}
+
+// JoinWithKey is Join with a function that sees the key, which it must not change.
+func (s *Stream[K, V]) JoinWithKey[W, R any](other *Stream[K, W], f func(key K, left V, right W) R, w JoinWindow, opts ...Option) *Stream[K, R] {
+	s.b.given(f)
+	return joinStreams(s, other, w, joinSides{key: true}, func(k K, l *V, r *W) (R, error) { return f(k, *l, *r), nil }, opts)
 }
 
 // LeftJoin is Join that also gives each left record that met nothing, with right nil: when its window has closed. The pointer
 // is valid during the call.
 func (s *Stream[K, V]) LeftJoin[W, R any](other *Stream[K, W], f func(left V, right *W) R, w JoinWindow, opts ...Option) *Stream[K, R] {
 	s.b.given(f)
-	return joinStreams(s, other, w, true, false, func(_ K, l *V, r *W) (R, error) { return f(*l, r), nil }, opts)
+	return joinStreams(s, other, w, joinSides{left: true}, func(_ K, l *V, r *W) (R, error) { return f(*l, r), nil }, opts)
+}
+
+// LeftJoinWithKey is LeftJoin with a function that sees the key. A null key reads as its type's zero value.
+func (s *Stream[K, V]) LeftJoinWithKey[W, R any](other *Stream[K, W], f func(key K, left V, right *W) R, w JoinWindow, opts ...Option) *Stream[K, R] {
+	s.b.given(f)
+	return joinStreams(s, other, w, joinSides{left: true, key: true}, func(k K, l *V, r *W) (R, error) { return f(k, *l, r), nil }, opts)
 }
 
 // OuterJoin is Join that also gives each record of either side that met nothing, the other being nil: when its window has
 // closed. The pointers are valid during the call.
 func (s *Stream[K, V]) OuterJoin[W, R any](other *Stream[K, W], f func(left *V, right *W) R, w JoinWindow, opts ...Option) *Stream[K, R] {
 	s.b.given(f)
-	return joinStreams(s, other, w, true, true, func(_ K, l *V, r *W) (R, error) { return f(l, r), nil }, opts)
+	return joinStreams(s, other, w, joinSides{left: true, right: true}, func(_ K, l *V, r *W) (R, error) { return f(l, r), nil }, opts)
 }
+
+// OuterJoinWithKey is OuterJoin with a function that sees the key. A null key reads as its type's zero value.
+func (s *Stream[K, V]) OuterJoinWithKey[W, R any](other *Stream[K, W], f func(key K, left *V, right *W) R, w JoinWindow, opts ...Option) *Stream[K, R] {
+	s.b.given(f)
+	return joinStreams(s, other, w, joinSides{left: true, right: true, key: true}, func(k K, l *V, r *W) (R, error) { return f(k, l, r), nil }, opts)
+}
+
+// joinSides says which sides' unmatched records give results, and whether the function looks at the key.
+type joinSides struct{ left, right, key bool }
 
 // joinNames are the names of a join's parts, made in Kafka's order.
 type joinNames struct {
@@ -61,7 +82,7 @@ func (b *Builder) joinNames(o options, leftOuter, rightOuter bool) joinNames {
 	return n
 }
 
-func joinStreams[K, V, W, R any](s *Stream[K, V], other *Stream[K, W], w JoinWindow, leftOuter, rightOuter bool, f func(K, *V, *W) (R, error), opts []Option) *Stream[K, R] {
+func joinStreams[K, V, W, R any](s *Stream[K, V], other *Stream[K, W], w JoinWindow, sides joinSides, f func(K, *V, *W) (R, error), opts []Option) *Stream[K, R] {
 	o := apply(opts)
 	failed := &Stream[K, R]{b: s.b}
 	if !s.ok() || !other.ok() {
@@ -83,18 +104,18 @@ func joinStreams[K, V, W, R any](s *Stream[K, V], other *Stream[K, W], w JoinWin
 	if !left.ok() || !right.ok() {
 		return failed
 	}
-	n := s.b.joinNames(o, leftOuter, rightOuter)
-	if !addJoinNodes(s.b, n, left.name, right.name, w, leftOuter, o) {
+	n := s.b.joinNames(o, sides.left, sides.right)
+	if !addJoinNodes(s.b, n, left.name, right.name, w, sides.left, o) {
 		return failed
 	}
 	j := engine.StreamJoin[K, V, W, R]{
-		Name: n.merge, Key: left.key, Left: left.value, Right: right.value,
+		Name: n.merge, LeftChild: n.leftWindow, RightChild: n.rightWindow, Key: left.key, Left: left.value, Right: right.value,
 		Result:    coderOr(s.b, o.value, "ValueSerde", byType[R](s.b)),
-		LeftOuter: leftOuter, RightOuter: rightOuter,
+		LeftOuter: sides.left, RightOuter: sides.right, NeedKey: sides.key,
 		Before: w.before.Milliseconds(), After: w.after.Milliseconds(), Grace: w.grace.Milliseconds(),
 		LeftStore: n.leftStore, RightStore: n.rightStore, Join: f,
 	}
-	if leftOuter {
+	if sides.left {
 		j.Unmatched = n.unmatched
 	}
 	out := engine.JoinStreams(left.out, right.out,

@@ -50,10 +50,12 @@ func TableFrom[K, V any](b *Builder, topic string, key serde.Serde[K], value ser
 	store := o.storeName(b, topic+"-")
 	source := b.suffixOr(o.node, "-source", "KSTREAM-SOURCE-")
 	name := b.nameOr(o.node, "KTABLE-SOURCE-")
-	_, err := b.program.Graph.AddSource(source, topology.Source{Topics: []string{topic}})
+	_, err := b.program.Graph.AddSource(source, topology.Source{Topics: []string{topic}, Start: o.start})
 	if !b.added(source, err) || !b.addProcessor(name, source) || !ok || !ok2 {
 		return failed
 	}
+	checkStart(b, o.start, false)
+	stampSource(b, source, o.time, kc, vc)
 	n := engine.Node{Name: name, OnError: o.onError}
 	records := engine.Source[K, V](b.program, engine.Node{Name: source, OnError: o.onError})
 	return tableOf(b, n, records, kc, vc, []string{source}, store, o)
@@ -144,6 +146,7 @@ func GlobalTableFrom[K, V any](b *Builder, topic string, key serde.Serde[K], val
 	if !b.addStore(topology.Store{Name: store, Global: true}, name) {
 		return failed
 	}
+	checkStart(b, o.start, true)
 	return &GlobalTable[K, V]{
 		b: b, store: store, key: kc, value: vc, view: engine.GlobalTable[K, V](b.program, source, store, kc),
 	}

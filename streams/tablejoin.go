@@ -97,17 +97,29 @@ func joined[K, V, W, R any](t *Table[K, V], other *Table[K, W], merge, left, rig
 // the table give nothing either.
 func (s *Stream[K, V]) JoinTable[W, R any](t *Table[K, W], f func(value V, row W) R, opts ...Option) *Stream[K, R] {
 	s.b.given(f)
-	return joinTable(s, t, false, func(_ K, v V, w *W) (R, error) { return f(v, *w), nil }, opts)
+	return joinTable(s, t, false, false, func(_ K, v V, w *W) (R, error) { return f(v, *w), nil }, opts)
+}
+
+// JoinTableWithKey is JoinTable with a function that sees the key, which it must not change.
+func (s *Stream[K, V]) JoinTableWithKey[W, R any](t *Table[K, W], f func(key K, value V, row W) R, opts ...Option) *Stream[K, R] {
+	s.b.given(f)
+	return joinTable(s, t, false, true, func(k K, v V, w *W) (R, error) { return f(k, v, *w), nil }, opts)
 }
 
 // LeftJoinTable joins each record with the table's row of its key as it is now, nil if there is none. The pointer is valid
 // during the call.
 func (s *Stream[K, V]) LeftJoinTable[W, R any](t *Table[K, W], f func(value V, row *W) R, opts ...Option) *Stream[K, R] {
 	s.b.given(f)
-	return joinTable(s, t, true, func(_ K, v V, w *W) (R, error) { return f(v, w), nil }, opts)
+	return joinTable(s, t, true, false, func(_ K, v V, w *W) (R, error) { return f(v, w), nil }, opts)
 }
 
-func joinTable[K, V, W, R any](s *Stream[K, V], t *Table[K, W], left bool, f func(K, V, *W) (R, error), opts []Option) *Stream[K, R] {
+// LeftJoinTableWithKey is LeftJoinTable with a function that sees the key. A null key reads as its type's zero value.
+func (s *Stream[K, V]) LeftJoinTableWithKey[W, R any](t *Table[K, W], f func(key K, value V, row *W) R, opts ...Option) *Stream[K, R] {
+	s.b.given(f)
+	return joinTable(s, t, true, true, func(k K, v V, w *W) (R, error) { return f(k, v, w), nil }, opts)
+}
+
+func joinTable[K, V, W, R any](s *Stream[K, V], t *Table[K, W], left, needKey bool, f func(K, V, *W) (R, error), opts []Option) *Stream[K, R] {
 	o := apply(opts)
 	failed := &Stream[K, R]{b: s.b}
 	if !s.ok() || !t.ok() {
@@ -132,7 +144,7 @@ func joinTable[K, V, W, R any](s *Stream[K, V], t *Table[K, W], left bool, f fun
 	}
 	s.b.fail(s.b.program.Graph.Connect(n.Name, t.stores()...))
 	result := coderOr(s.b, o.value, "ValueSerde", byType[R](s.b))
-	out := engine.JoinTable(from.out, n, from.key, from.value, t.view(), t.value, result, left, f)
+	out := engine.JoinTable(from.out, n, from.key, from.value, t.view(), t.value, result, left, needKey, f)
 	r := derive(from, n, from.key, result, out, false)
 	r.sources = union(from.sources, t.sources)
 	s.b.program.Graph.Copartition(r.sources)
@@ -142,17 +154,30 @@ func joinTable[K, V, W, R any](s *Stream[K, V], t *Table[K, W], left bool, f fun
 // JoinGlobal joins each record with the global table's row of the key that pick chooses; a record without row gives nothing.
 func (s *Stream[K, V]) JoinGlobal[KG, W, R any](t *GlobalTable[KG, W], pick func(key K, value V) KG, f func(value V, row W) R, opts ...Option) *Stream[K, R] {
 	s.b.given(pick, f)
-	return joinGlobal(s, t, false, pick, func(_ K, v V, w *W) (R, error) { return f(v, *w), nil }, opts)
+	return joinGlobal(s, t, false, pick, func(_ K, _ KG, v V, w *W) (R, error) { return f(v, *w), nil }, opts)
+}
+
+// JoinGlobalWithKey is JoinGlobal with a function that sees the record's key and the chosen one.
+func (s *Stream[K, V]) JoinGlobalWithKey[KG, W, R any](t *GlobalTable[KG, W], pick func(key K, value V) KG, f func(key K, picked KG, value V, row W) R, opts ...Option) *Stream[K, R] {
+	s.b.given(pick, f)
+	return joinGlobal(s, t, false, pick, func(k K, kg KG, v V, w *W) (R, error) { return f(k, kg, v, *w), nil }, opts)
+}
+
+// LeftJoinGlobalWithKey is LeftJoinGlobal with a function that sees the record's key and the chosen one. A null key reads as
+// its type's zero value.
+func (s *Stream[K, V]) LeftJoinGlobalWithKey[KG, W, R any](t *GlobalTable[KG, W], pick func(key K, value V) KG, f func(key K, picked KG, value V, row *W) R, opts ...Option) *Stream[K, R] {
+	s.b.given(pick, f)
+	return joinGlobal(s, t, true, pick, func(k K, kg KG, v V, w *W) (R, error) { return f(k, kg, v, w), nil }, opts)
 }
 
 // LeftJoinGlobal joins each record with the global table's row of the key that pick chooses, nil if there is none or the
 // chosen key is null. The pointer is valid during the call.
 func (s *Stream[K, V]) LeftJoinGlobal[KG, W, R any](t *GlobalTable[KG, W], pick func(key K, value V) KG, f func(value V, row *W) R, opts ...Option) *Stream[K, R] {
 	s.b.given(pick, f)
-	return joinGlobal(s, t, true, pick, func(_ K, v V, w *W) (R, error) { return f(v, w), nil }, opts)
+	return joinGlobal(s, t, true, pick, func(_ K, _ KG, v V, w *W) (R, error) { return f(v, w), nil }, opts)
 }
 
-func joinGlobal[K, V, KG, W, R any](s *Stream[K, V], t *GlobalTable[KG, W], left bool, pick func(K, V) KG, f func(K, V, *W) (R, error), opts []Option) *Stream[K, R] {
+func joinGlobal[K, V, KG, W, R any](s *Stream[K, V], t *GlobalTable[KG, W], left bool, pick func(K, V) KG, f func(K, KG, V, *W) (R, error), opts []Option) *Stream[K, R] {
 	o, n, ok := s.child("KSTREAM-LEFTJOIN-", opts) // Kafka's name for both forms
 	if !ok || t.view == nil {
 		return &Stream[K, R]{b: s.b}

@@ -117,6 +117,6 @@ func (t *Table[K, V]) ToStream(opts ...Option) *Stream[K, V] {
 		return &Stream[K, V]{b: t.b}
 	}
 	return &Stream[K, V]{
-		b: t.b, name: n.Name, key: t.key, value: t.value, sources: t.sources, out: engine.ToStream(t.out),
+		b: t.b, name: n.Name, key: t.key, value: t.value, sources: t.sources, out: engine.ToStream(t.out, n),
 	}
 }

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -25,23 +26,29 @@ func (g *Grouped[K, V]) Window(w Windows) *WindowedGroup[K, V] {
 
 // Count counts the records of each key and window.
 func (g *WindowedGroup[K, V]) Count(opts ...Option) *WindowedTable[K, int64] {
-	return aggregateWindows(g, "KSTREAM-AGGREGATE-", engine.Needs{}, byTypeOf[int64](g.of.of), countUp[K, V], opts)
+	return aggregateWindows(g, "KSTREAM-AGGREGATE-", engine.Needs{}, byTypeOf[int64](g.of.of), engine.Always[engine.Fold[K, V, int64]](countUp[K, V]), opts)
 }
 
 // Reduce combines the values of each key and window: f gets the result so far and the next value.
 func (g *WindowedGroup[K, V]) Reduce(f func(sum, value V) V, opts ...Option) *WindowedTable[K, V] {
 	g.of.of.b.given(f)
-	return aggregateWindows(g, "KSTREAM-REDUCE-", engine.Needs{Value: true}, g.of.of.value, reducing[K](f), opts)
+	return aggregateWindows(g, "KSTREAM-REDUCE-", engine.Needs{Value: true}, g.of.of.value, engine.Always(reducing[K](f)), opts)
 }
 
 // Aggregate folds the values of each key and window: init makes the first aggregate, add the next from a value and the one
 // before. A null aggregate deletes the window.
 func (g *WindowedGroup[K, V]) Aggregate[A any](init func() A, add func(key K, value V, aggregate A) A, opts ...Option) *WindowedTable[K, A] {
 	g.of.of.b.given(init, add)
-	return aggregateWindows(g, "KSTREAM-AGGREGATE-", engine.Needs{Key: true, Value: true}, byTypeOf[A](g.of.of), folding(init, add), opts)
+	return aggregateWindows(g, "KSTREAM-AGGREGATE-", engine.Needs{Key: true, Value: true}, byTypeOf[A](g.of.of), engine.Always(folding(init, add)), opts)
 }
 
-func aggregateWindows[K, V, A any](g *WindowedGroup[K, V], prefix string, needs engine.Needs, fallback *engine.Coder[A], add engine.Fold[K, V, A], opts []Option) *WindowedTable[K, A] {
+// TryAggregate is Aggregate with a function that can fail; see [OnError].
+func (g *WindowedGroup[K, V]) TryAggregate[A any](init func() A, add func(ctx context.Context, key K, value V, aggregate A) (A, error), opts ...Option) *WindowedTable[K, A] {
+	g.of.of.b.given(init, add)
+	return aggregateWindows(g, "KSTREAM-AGGREGATE-", engine.Needs{Key: true, Value: true}, byTypeOf[A](g.of.of), tryFolding(init, add), opts)
+}
+
+func aggregateWindows[K, V, A any](g *WindowedGroup[K, V], prefix string, needs engine.Needs, fallback *engine.Coder[A], add engine.Maker[engine.Fold[K, V, A]], opts []Option) *WindowedTable[K, A] {
 	failed := &WindowedTable[K, A]{b: g.of.of.b}
 	if !g.ok {
 		return failed
@@ -79,7 +86,7 @@ func (g *Grouped[K, V]) SessionWindow(w Sessions) *SessionGroup[K, V] {
 // Count counts the records of each key and session.
 func (g *SessionGroup[K, V]) Count(opts ...Option) *WindowedTable[K, int64] {
 	merge := func(_ K, a, b int64, _ bool) (int64, error) { return a + b, nil }
-	return aggregateSessions(g, "KSTREAM-AGGREGATE-", engine.Needs{}, byTypeOf[int64](g.of.of), countUp[K, V], merge, opts)
+	return aggregateSessions(g, "KSTREAM-AGGREGATE-", engine.Needs{}, byTypeOf[int64](g.of.of), engine.Always[engine.Fold[K, V, int64]](countUp[K, V]), merge, opts)
 }
 
 // Reduce combines the values of each key and session: f gets the result so far and the next value, or the results of two
@@ -92,23 +99,33 @@ func (g *SessionGroup[K, V]) Reduce(f func(sum, value V) V, opts ...Option) *Win
 		}
 		return f(a, b), nil
 	}
-	return aggregateSessions(g, "KSTREAM-REDUCE-", engine.Needs{Value: true}, g.of.of.value, reducing[K](f), merge, opts)
+	return aggregateSessions(g, "KSTREAM-REDUCE-", engine.Needs{Value: true}, g.of.of.value, engine.Always(reducing[K](f)), merge, opts)
 }
 
 // Aggregate folds the values of each key and session: init and add as in Grouped.Aggregate; merge combines the aggregates of
 // sessions that become one, beginning with init's. A null aggregate deletes the session.
 func (g *SessionGroup[K, V]) Aggregate[A any](init func() A, add func(key K, value V, aggregate A) A, merge func(key K, a, b A) A, opts ...Option) *WindowedTable[K, A] {
 	g.of.of.b.given(init, add, merge)
-	fold := func(k K, a, b A, has bool) (A, error) {
+	return aggregateSessions(g, "KSTREAM-AGGREGATE-", engine.Needs{Key: true, Value: true}, byTypeOf[A](g.of.of), engine.Always(folding(init, add)), merging(init, merge), opts)
+}
+
+// TryAggregate is Aggregate with an add that can fail; see [OnError].
+func (g *SessionGroup[K, V]) TryAggregate[A any](init func() A, add func(ctx context.Context, key K, value V, aggregate A) (A, error), merge func(key K, a, b A) A, opts ...Option) *WindowedTable[K, A] {
+	g.of.of.b.given(init, add, merge)
+	return aggregateSessions(g, "KSTREAM-AGGREGATE-", engine.Needs{Key: true, Value: true}, byTypeOf[A](g.of.of), tryFolding(init, add), merging(init, merge), opts)
+}
+
+// merging is how the aggregates of sessions become one.
+func merging[K, A any](init func() A, merge func(K, A, A) A) engine.MergeFold[K, A] {
+	return func(k K, a, b A, has bool) (A, error) {
 		if !has {
 			a = init()
 		}
 		return merge(k, a, b), nil
 	}
-	return aggregateSessions(g, "KSTREAM-AGGREGATE-", engine.Needs{Key: true, Value: true}, byTypeOf[A](g.of.of), folding(init, add), fold, opts)
 }
 
-func aggregateSessions[K, V, A any](g *SessionGroup[K, V], prefix string, needs engine.Needs, fallback *engine.Coder[A], add engine.Fold[K, V, A], merge engine.MergeFold[K, A], opts []Option) *WindowedTable[K, A] {
+func aggregateSessions[K, V, A any](g *SessionGroup[K, V], prefix string, needs engine.Needs, fallback *engine.Coder[A], add engine.Maker[engine.Fold[K, V, A]], merge engine.MergeFold[K, A], opts []Option) *WindowedTable[K, A] {
 	failed := &WindowedTable[K, A]{b: g.of.of.b}
 	if !g.ok {
 		return failed

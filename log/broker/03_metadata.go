@@ -62,7 +62,7 @@ func (b *Broker) createNamed(ctx context.Context, req *kmsg.MetadataRequest) {
 		if t.Topic == nil || t.TopicID != noTopicID {
 			continue
 		}
-		if _, ok := image.Topic(*t.Topic); !ok && *t.Topic != offsetsTopic {
+		if _, ok := image.Topic(*t.Topic); !ok && b.mayMake(*t.Topic, 1) == nil {
 			specs = append(specs, metadata.TopicSpec{Name: *t.Topic, Partitions: metadata.UseDefault, ReplicationFactor: metadata.UseDefault})
 		}
 	}

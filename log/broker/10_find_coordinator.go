@@ -14,8 +14,12 @@ import (
 //
 //	v1 coordinator type · v4 many keys (KIP-699)
 //
-// Type 0, groups, only. Type 1 (transactions) is refused with INVALID_REQUEST, which no client retries, until transactions exist; so is type 2.
-const coordinatorTypeGroup = 0
+// Type 0, groups, only. Until transactions exist, type 1 is refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED: of all errors it is the one that
+// every client gives up on at once (librdkafka retries INVALID_REQUEST until its own timeout). Other types: INVALID_REQUEST.
+const (
+	coordinatorTypeGroup       = 0
+	coordinatorTypeTransaction = 1
+)
 
 func (b *Broker) findCoordinator(_ context.Context, r *wire.Request) (wire.Reply, error) {
 	req, err := decode(r, &kmsg.FindCoordinatorRequest{})
@@ -45,7 +49,11 @@ func (b *Broker) coordinatorFor(ctx context.Context, r *wire.Request, kind int8,
 		out.ErrorCode, out.ErrorMessage = code(err), message(err)
 		return out
 	}
-	if kind != coordinatorTypeGroup {
+	switch kind {
+	case coordinatorTypeGroup:
+	case coordinatorTypeTransaction:
+		return fail(fmt.Errorf("%w: transactions are not served", kerr.TransactionalIDAuthorizationFailed))
+	default:
 		return fail(fmt.Errorf("%w: coordinator type %d is not served, only groups (0)", kerr.InvalidRequest, kind))
 	}
 	t, err := b.ensureOffsetsTopic(ctx)
@@ -53,7 +61,11 @@ func (b *Broker) coordinatorFor(ctx context.Context, r *wire.Request, kind int8,
 		b.log.Error("cannot make the offsets topic", "err", err)
 		return fail(fmt.Errorf("%w: the offsets topic could not be made", kerr.CoordinatorNotAvailable))
 	}
-	leader := t.Partitions[b.groups.PartitionFor(key)].Leader
+	index := b.groups.PartitionFor(key)
+	if int(index) >= len(t.Partitions) {
+		return fail(fmt.Errorf("%w: the offsets topic has fewer partitions than the node was started with", kerr.CoordinatorNotAvailable))
+	}
+	leader := t.Partitions[index].Leader
 	for _, broker := range b.cfg.Quorum.Image().Brokers() {
 		if broker.ID == leader {
 			out.NodeID = broker.ID

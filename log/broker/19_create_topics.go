@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/millrace/millrace/log/metadata"
+	"github.com/millrace/millrace/log/partition"
 	"github.com/millrace/millrace/log/wire"
 )
 
@@ -16,9 +17,13 @@ import (
 //
 //	v4 -1 as partition count and replication factor · v5 configs in the reply (KIP-525) · v7 topic ids
 //
-// The reply waits until this node has applied the change and synced the new directories. A name that comes twice in a request is refused.
+// The reply waits until this node has applied the change and synced the new directories. A name that comes twice in a request is refused, and so is
+// the offsets topic, which is made with the partitions that the coordinators have.
 
-var errTwice = fmt.Errorf("%w: the topic stands twice in the request", kerr.InvalidRequest)
+var (
+	errTwice    = fmt.Errorf("%w: the topic stands twice in the request", kerr.InvalidRequest)
+	errReserved = fmt.Errorf("%w: the topic is made by the broker itself", kerr.InvalidTopicException)
+)
 
 func (b *Broker) createTopics(_ context.Context, r *wire.Request) (wire.Reply, error) {
 	req, err := decode(r, &kmsg.CreateTopicsRequest{})
@@ -51,18 +56,35 @@ func (b *Broker) createRequested(ctx context.Context, req *kmsg.CreateTopicsRequ
 	for _, t := range req.Topics {
 		out := kmsg.NewCreateTopicsResponseTopic()
 		out.Topic, out.NumPartitions, out.ReplicationFactor = t.Topic, -1, -1
-		if times[t.Topic] > 1 {
-			out.ErrorCode, out.ErrorMessage = code(errTwice), message(errTwice)
-		} else {
+		switch err := b.mayMake(t.Topic, times[t.Topic]); err {
+		case nil:
 			at = append(at, len(resp.Topics))
 			specs = append(specs, topicSpec(t))
+		default:
+			out.ErrorCode, out.ErrorMessage = code(err), message(err)
 		}
 		resp.Topics = append(resp.Topics, out)
 	}
 	for i, result := range b.cfg.Quorum.CreateTopics(ctx, specs, req.ValidateOnly) {
+		if result.Err == nil && !req.ValidateOnly {
+			result.Err = b.leaders.madeHere(result.Topic)
+		}
 		b.fillCreated(&resp.Topics[at[i]], result)
 	}
 	return resp
+}
+
+// mayMake says what speaks against making a topic before the quorum is asked; times is how often it stands in the request.
+func (b *Broker) mayMake(name string, times int) error {
+	switch {
+	case times > 1:
+		return errTwice
+	case name == offsetsTopic:
+		return errReserved
+	case b.cfg.Directory.Stats().Full:
+		return partition.ErrNoSpace
+	}
+	return nil
 }
 
 func topicSpec(t kmsg.CreateTopicsRequestTopic) metadata.TopicSpec {

@@ -15,7 +15,7 @@ import (
 // InitProducerId (22), v0 to v5.
 //
 // Without a transactional id: a fresh id with epoch 0, whatever id and epoch the client sends (KIP-360 bumps epochs of transactional ids only).
-// With one: INVALID_REQUEST, which no client retries, until transactions exist.
+// With one: TRANSACTIONAL_ID_AUTHORIZATION_FAILED, on which every client gives up, until transactions exist.
 func (b *Broker) initProducerID(_ context.Context, r *wire.Request) (wire.Reply, error) {
 	req, err := decode(r, &kmsg.InitProducerIDRequest{})
 	if err != nil {
@@ -24,7 +24,7 @@ func (b *Broker) initProducerID(_ context.Context, r *wire.Request) (wire.Reply,
 	resp := req.ResponseKind().(*kmsg.InitProducerIDResponse)
 	resp.ProducerID, resp.ProducerEpoch = -1, -1
 	if req.TransactionalID != nil {
-		resp.ErrorCode = kerr.InvalidRequest.Code
+		resp.ErrorCode = kerr.TransactionalIDAuthorizationFailed.Code
 		return ready(resp)
 	}
 	return wire.Reply{Later: func(ctx context.Context) (wire.Reply, error) {

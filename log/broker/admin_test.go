@@ -183,19 +183,20 @@ func TestAPIVersionsSoftwareName(t *testing.T) {
 func TestFindCoordinatorTypesAndKeys(t *testing.T) {
 	r := newRig(t, nil)
 	c := r.dial()
-	for _, kind := range []int8{1, 2, 9} {
+	refusals := map[int8]*kerr.Error{1: kerr.TransactionalIDAuthorizationFailed, 2: kerr.InvalidRequest, 9: kerr.InvalidRequest}
+	for kind := range refusals {
 		req := versioned(kmsg.NewPtrFindCoordinatorRequest(), 4)
 		req.CoordinatorType, req.CoordinatorKeys = kind, []string{"a", "b"}
 		resp := ask[*kmsg.FindCoordinatorResponse](c, req)
 		for i, k := range resp.Coordinators {
-			want(t, "a type not served", k.ErrorCode, kerr.InvalidRequest)
+			want(t, "a type not served", k.ErrorCode, refusals[kind])
 			if k.Key != req.CoordinatorKeys[i] || k.NodeID != -1 || k.ErrorMessage == nil {
 				t.Errorf("answered %+v", k)
 			}
 		}
 		one := versioned(kmsg.NewPtrFindCoordinatorRequest(), 1)
 		one.CoordinatorType, one.CoordinatorKey = kind, "a"
-		want(t, "a type not served, v1", ask[*kmsg.FindCoordinatorResponse](c, one).ErrorCode, kerr.InvalidRequest)
+		want(t, "a type not served, v1", ask[*kmsg.FindCoordinatorResponse](c, one).ErrorCode, refusals[kind])
 	}
 	if _, ok := r.quorum.Image().Topic(offsetsTopic); ok {
 		t.Error("a refused request made the offsets topic")
@@ -241,7 +242,7 @@ func TestInitProducerID(t *testing.T) {
 		req := versioned(kmsg.NewPtrInitProducerIDRequest(), version)
 		req.TransactionalID = &txn
 		resp := ask[*kmsg.InitProducerIDResponse](c, req)
-		want(t, "a transactional id", resp.ErrorCode, kerr.InvalidRequest)
+		want(t, "a transactional id", resp.ErrorCode, kerr.TransactionalIDAuthorizationFailed)
 		if kerr.IsRetriable(kerr.ErrorForCode(resp.ErrorCode)) || resp.ProducerID != -1 {
 			t.Errorf("v%d: %+v", version, resp)
 		}

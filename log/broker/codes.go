@@ -3,6 +3,7 @@ package broker
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 
@@ -55,8 +56,6 @@ func codes() []struct {
 		{metadata.ErrNotController, kerr.NotController},
 		{coordinator.ErrNotCoordinator, kerr.NotCoordinator},
 		{coordinator.ErrLoading, kerr.CoordinatorLoadInProgress},
-		{coordinator.ErrUnavailable, kerr.CoordinatorNotAvailable},
-		{coordinator.ErrTooLarge, kerr.UnknownServerError},
 		{context.DeadlineExceeded, kerr.RequestTimedOut},
 		{context.Canceled, kerr.RequestTimedOut},
 	}
@@ -69,8 +68,13 @@ func codeOf(err error) *kerr.Error {
 		return nil
 	}
 	var kafka *kerr.Error
-	if errors.As(err, &kafka) {
+	switch {
+	case errors.As(err, &kafka):
 		return kafka
+	case errors.Is(err, coordinator.ErrUnavailable): // whatever the cause: members of groups know no storage errors
+		return kerr.CoordinatorNotAvailable
+	case errors.Is(err, coordinator.ErrTooLarge):
+		return kerr.UnknownServerError
 	}
 	var (
 		invalid *record.InvalidError
@@ -106,11 +110,14 @@ func code(err error) int16 {
 	return 0
 }
 
-// message is the text that goes with a code; nil without an error.
+// message is the text that goes with a code; nil without an error. What the code itself says is not said again.
 func message(err error) *string {
 	if err == nil {
 		return nil
 	}
 	text := err.Error()
+	if kafka, ok := errors.AsType[*kerr.Error](err); ok {
+		text = strings.TrimPrefix(text, kafka.Error()+": ")
+	}
 	return &text
 }

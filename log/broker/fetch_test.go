@@ -328,7 +328,9 @@ func testFetchWakesOnTopicDeletion(t *testing.T) {
 }
 
 // A parked fetch whose offset falls below the log start is out of range at once, not at the end of its wait.
-func TestFetchWakesWhenTheLogStartPassesItsOffset(t *testing.T) { synctest.Test(t, testFetchWakesWhenTheLogStartPassesItsOffset) }
+func TestFetchWakesWhenTheLogStartPassesItsOffset(t *testing.T) {
+	synctest.Test(t, testFetchWakesWhenTheLogStartPassesItsOffset)
+}
 
 func testFetchWakesWhenTheLogStartPassesItsOffset(t *testing.T) {
 	r := newRig(t, nil)

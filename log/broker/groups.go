@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/log/coordinator"
 	"github.com/millrace/millrace/log/group"
 	"github.com/millrace/millrace/log/metadata"
+	"github.com/millrace/millrace/log/partition"
 	"github.com/millrace/millrace/log/record"
 	"github.com/millrace/millrace/log/replica"
 	"github.com/millrace/millrace/log/wire"
@@ -97,6 +98,9 @@ type coordinatorLog struct{ leader *replica.Leader }
 // Append writes a batch of the coordinator's own.
 func (l coordinatorLog) Append(b record.Batch) (end int64, err error) {
 	a, err := l.leader.AppendOwn(b)
+	if errors.Is(err, partition.ErrTooLargeForSegment) {
+		err = fmt.Errorf("%w: %w", coordinator.ErrTooLarge, err)
+	}
 	return a.Next, err
 }
 

@@ -94,7 +94,9 @@ func (r *rig) start() {
 	r.must(err)
 	r.server = wire.NewServer(wire.Config{Handler: r.broker, Versions: r.broker.Versions(), Logger: logger, Poison: true})
 	r.pipe, r.served = wire.Pipe(), make(chan error, 1)
-	go func() { r.served <- r.server.Serve(r.pipe, wire.ListenerInfo{Name: "PIPE", Host: testHost, Port: testPort}) }()
+	go func() {
+		r.served <- r.server.Serve(r.pipe, wire.ListenerInfo{Name: "PIPE", Host: testHost, Port: testPort})
+	}()
 	r.up = true
 }
 

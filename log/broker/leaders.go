@@ -2,7 +2,6 @@ package broker
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"sync"

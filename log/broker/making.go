@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/log/metadata"
 	"github.com/millrace/millrace/log/partition"
+	"github.com/millrace/millrace/log/replica"
 )
 
 // making is what is known of the directories of topics. Its mutex is held while the image is followed and while directories are made: one at a time.
@@ -97,6 +98,19 @@ func (l *leaders) isMade(image *metadata.Image, t *metadata.Topic) bool {
 		}
 	}
 	return true
+}
+
+// madeHere is why a new topic is not served: its directories could not be made. Whoever is told that a topic is there may rely on them.
+func (l *leaders) madeHere(t *metadata.Topic) error {
+	for _, p := range t.Partitions {
+		if p.Leader != l.nodeID {
+			continue
+		}
+		if _, err := l.lookUp(partition.ID{Topic: t.ID, Partition: p.Index}); err != nil && !errors.Is(err, replica.ErrNotLeader) {
+			return err
+		}
+	}
+	return nil
 }
 
 // broke notes why partitions without a leader have none, unless something better is known.

@@ -45,7 +45,6 @@ func (c *conn) coordinator(group string) kmsg.FindCoordinatorResponse {
 	return *resp
 }
 
-
 // create makes a topic by request.
 func (c *conn) create(name string, partitions int32) {
 	c.t.Helper()

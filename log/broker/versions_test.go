@@ -78,7 +78,9 @@ func servedLogs() map[int16]served {
 			}
 			return noError(a.ErrorCode)
 		}},
-		22: {func(_ *testing.T, v int16, _ uuid.UUID) kmsg.Request { return versioned(kmsg.NewPtrInitProducerIDRequest(), v) }, func(r kmsg.Response) error {
+		22: {func(_ *testing.T, v int16, _ uuid.UUID) kmsg.Request {
+			return versioned(kmsg.NewPtrInitProducerIDRequest(), v)
+		}, func(r kmsg.Response) error {
 			p := r.(*kmsg.InitProducerIDResponse)
 			if p.ProducerID < 0 || p.ProducerEpoch != 0 {
 				return fmt.Errorf("producer %d, epoch %d", p.ProducerID, p.ProducerEpoch)
@@ -179,7 +181,9 @@ func servedGroups() map[int16]served {
 			}
 			return noError(d.Groups[0].ErrorCode, d.Groups[1].ErrorCode)
 		}},
-		16: {func(_ *testing.T, v int16, _ uuid.UUID) kmsg.Request { return versioned(kmsg.NewPtrListGroupsRequest(), v) }, func(r kmsg.Response) error {
+		16: {func(_ *testing.T, v int16, _ uuid.UUID) kmsg.Request {
+			return versioned(kmsg.NewPtrListGroupsRequest(), v)
+		}, func(r kmsg.Response) error {
 			l := r.(*kmsg.ListGroupsResponse)
 			if !slices.ContainsFunc(l.Groups, func(g kmsg.ListGroupsResponseGroup) bool { return g.Group == "g" }) {
 				return fmt.Errorf("%+v", l.Groups)
@@ -238,7 +242,9 @@ func servedAdmin() map[int16]served {
 			}
 			return noError(p.ErrorCode)
 		}},
-		32: {func(_ *testing.T, v int16, _ uuid.UUID) kmsg.Request { return configsOf(v, kmsg.ConfigResourceTypeTopic, "t") }, func(r kmsg.Response) error {
+		32: {func(_ *testing.T, v int16, _ uuid.UUID) kmsg.Request {
+			return configsOf(v, kmsg.ConfigResourceTypeTopic, "t")
+		}, func(r kmsg.Response) error {
 			d := r.(*kmsg.DescribeConfigsResponse).Resources[0]
 			if len(d.Configs) == 0 {
 				return fmt.Errorf("no configs")
@@ -250,7 +256,9 @@ func servedAdmin() map[int16]served {
 		}, func(r kmsg.Response) error {
 			return noError(r.(*kmsg.IncrementalAlterConfigsResponse).Resources[0].ErrorCode)
 		}},
-		60: {func(_ *testing.T, v int16, _ uuid.UUID) kmsg.Request { return versioned(kmsg.NewPtrDescribeClusterRequest(), v) }, func(r kmsg.Response) error {
+		60: {func(_ *testing.T, v int16, _ uuid.UUID) kmsg.Request {
+			return versioned(kmsg.NewPtrDescribeClusterRequest(), v)
+		}, func(r kmsg.Response) error {
 			d := r.(*kmsg.DescribeClusterResponse)
 			if d.ClusterID == "" || len(d.Brokers) != 1 || d.Brokers[0].Host != testHost {
 				return fmt.Errorf("%+v", d)

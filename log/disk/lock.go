@@ -39,11 +39,12 @@ func lockFile(f *os.File, name string) error {
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		return &LockedError{Name: name, PID: holder(f)}
 	}
+	pid := []byte(strconv.Itoa(os.Getpid()) + "\n")
 	if err == nil {
-		err = f.Truncate(0)
+		_, err = f.WriteAt(pid, 0) // over the old one: on a full disk there may be no other block
 	}
 	if err == nil {
-		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+		err = f.Truncate(int64(len(pid)))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot lock %s: %w", name, err)

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/millrace/millrace/log/disk"
 )
 
 // latch stops the node for good at the first error of a store. hashicorp/raft only logs such an error, fails the proposals, steps down and goes on,
@@ -173,6 +175,20 @@ func (s *latchedStore) get(what string, f func() error) error {
 	return missing
 }
 
+// runSnapshot is run for what writes a snapshot: that there is no space for one is no damage, as the log is kept until there is.
+func (l *latch) runSnapshot(what string, f func() error) error {
+	var full error
+	err := l.run(what, func() error {
+		err := f()
+		if disk.NoSpace(err) {
+			full = fmt.Errorf("cannot %s: %w", what, err)
+			return nil
+		}
+		return err
+	})
+	return errors.Join(err, full)
+}
+
 // latchedSnapshots is a SnapshotStore behind the latch.
 type latchedSnapshots struct {
 	store   raft.SnapshotStore
@@ -183,7 +199,7 @@ type latchedSnapshots struct {
 func (s *latchedSnapshots) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, configurationIndex uint64,
 	transport raft.Transport,
 ) (sink raft.SnapshotSink, err error) {
-	err = s.latch.run("create a metadata snapshot", func() error {
+	err = s.latch.runSnapshot("create a metadata snapshot", func() error {
 		sink, err = s.store.Create(version, index, term, configuration, configurationIndex, transport)
 		return err
 	})
@@ -218,10 +234,10 @@ type latchedSink struct {
 }
 
 func (s *latchedSink) Write(p []byte) (n int, err error) {
-	err = s.latch.run("write a metadata snapshot", func() error { n, err = s.SnapshotSink.Write(p); return err })
+	err = s.latch.runSnapshot("write a metadata snapshot", func() error { n, err = s.SnapshotSink.Write(p); return err })
 	return n, err
 }
 
 func (s *latchedSink) Close() error {
-	return s.latch.run("finish a metadata snapshot", s.SnapshotSink.Close)
+	return s.latch.runSnapshot("finish a metadata snapshot", s.SnapshotSink.Close)
 }

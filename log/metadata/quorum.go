@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/millrace/millrace/log/disk"
 )
 
 // Bounds and defaults of a quorum.
@@ -189,7 +191,11 @@ func (q *Quorum) snapshotBeforeClose() error {
 	if q.latch.Err() != nil || q.Image().Version() < q.stores.lastSnapshot()+closeSnapshotAfter {
 		return nil
 	}
-	if err := q.raft.Snapshot().Error(); err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot) {
+	err := q.raft.Snapshot().Error()
+	switch {
+	case disk.NoSpace(err):
+		q.log.Warn("there is no space for a metadata snapshot", "err", err) // the next start replays more
+	case err != nil && !errors.Is(err, raft.ErrNothingNewToSnapshot):
 		return fmt.Errorf("cannot take a metadata snapshot: %w", err)
 	}
 	return nil

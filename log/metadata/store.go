@@ -14,6 +14,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
+
+	"github.com/millrace/millrace/log/disk"
 )
 
 // Of the files in Config.Dir.
@@ -21,6 +23,9 @@ const (
 	storeFile         = "raft.db"
 	retainedSnapshots = 2
 	lockPatience      = 2 * time.Second // another process that has the store open
+	// storeBytes are taken for the store in advance: on a full disk the node must still be able to start, to allocate producer ids and to delete topics,
+	// and a store that fails to write stops it for good. The entries of two snapshot distances fit several times.
+	storeBytes = 8 << 20
 )
 
 // stores is what raft keeps on disk, behind the latch.
@@ -52,6 +57,11 @@ func openStores(cfg *Config, l *latch) (s *stores, err error) {
 		return nil, err
 	}
 	if err := found(cfg.Dir, files); err != nil {
+		return nil, err
+	}
+	if err := reserve(cfg.Dir); disk.NoSpace(err) {
+		cfg.Logger.Warn("there is no room for the metadata store to grow", "bytes", storeBytes, "err", err)
+	} else if err != nil {
 		return nil, err
 	}
 	bolt, err := openBolt(filepath.Join(cfg.Dir, storeFile))
@@ -98,6 +108,23 @@ func found(dir string, files *raft.FileSnapshotStore) error {
 		return err
 	}
 	return syncDirectory(dir)
+}
+
+// reserve takes the space of the store on the disk. bbolt uses a file that is longer than its pages as it is.
+func reserve(dir string) error {
+	fsys, err := disk.Open(dir)
+	if err != nil {
+		return err
+	}
+	f, err := fsys.Open(storeFile, disk.ReadWrite)
+	if err != nil {
+		return err
+	}
+	err = f.Preallocate(storeBytes)
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // openBolt opens the file; whoever else holds it has forgotten to lock the data directory.

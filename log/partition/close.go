@@ -6,7 +6,8 @@ import (
 	"sync"
 )
 
-// Close flushes everything, trims the files, leaves the clean-stop file and unlocks. After a failure of the directory it only unlocks.
+// Close flushes everything, trims the files, leaves the clean-stop file and unlocks. After a failure of the directory it only unlocks. If nothing was
+// loaded after an unclean stop, that stop stays unclean.
 func (d *Directory) Close() error {
 	if !d.closed.CompareAndSwap(false, true) {
 		return nil
@@ -50,6 +51,9 @@ func (d *Directory) finish() error {
 	}
 	if err := d.marks.sync(); err != nil {
 		return err
+	}
+	if !d.clean && !d.loaded.Load() {
+		return nil
 	}
 	return d.leaveClean()
 }

@@ -24,6 +24,7 @@ type Directory struct {
 	flusher flusher
 	latch   latch
 
+	loaded   atomic.Bool // Load was called: whatever an unclean stop left behind has been dealt with
 	closed   atomic.Bool
 	stopping chan struct{}
 	loops    sync.WaitGroup // the flusher and the janitor
@@ -139,13 +140,7 @@ func (d *Directory) open() error {
 			return err
 		}
 	}
-	if err := d.space.recover(); err != nil {
-		return err
-	}
-	if d.space.reserve > 0 && !d.space.mu.held {
-		d.space.ranOut(errors.New("there is no room for the reserve"))
-	}
-	return nil
+	return d.space.open()
 }
 
 // Log returns a partition that was created or loaded. ErrUnknownPartition; *OfflineError or another reason why it is not served.

@@ -268,3 +268,30 @@ func TestMarksLagByOneCommit(t *testing.T) {
 		}
 	})
 }
+
+// TestStartThatFailedLeavesNoCleanStop: after an unclean stop the logs stay unclean until they have been loaded. A start that fails before, because a
+// port is taken, must not make the next one believe that nothing was lost.
+func TestStartThatFailedLeavesNoCleanStop(t *testing.T) {
+	m := disk.NewMemory()
+	spec := Spec{ID: testID(0), Name: "t"}
+	d := mustOpen(t, testConfig(m, Fsync))
+	if err := d.Create(spec); err != nil {
+		t.Fatal(err)
+	}
+	d.Kill()
+	for range 2 {
+		if d = mustOpen(t, testConfig(m, Fsync)); d.CleanStart() {
+			t.Fatal("the directory was not closed, nor loaded, and counts as clean")
+		}
+		if err := d.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d = reopen(t, testConfig(m, Fsync), spec)
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d = mustOpen(t, testConfig(m, Fsync)); !d.CleanStart() {
+		t.Error("the directory was loaded and closed, and counts as unclean")
+	}
+}

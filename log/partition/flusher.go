@@ -18,9 +18,11 @@ type flusher struct {
 	wake chan struct{} // capacity 1
 	mu   struct {
 		sync.Mutex
-		logs  []*Log // each once: Log.dirty is set
-		bytes int64
-		since time.Time // when the first of them came
+		logs    []*Log // each once: Log.dirty is set
+		bytes   int64
+		since   time.Time // when the first of them came
+		pace    pace      // mode Fsync
+		holding bool      // the flusher knows of what waits, and looks again by itself
 	}
 	passes, syncs, nanos atomic.Int64
 }
@@ -29,9 +31,6 @@ type flusher struct {
 func (d *Directory) enqueue(l *Log, bytes int64) {
 	f := &d.flusher
 	first := l.dirty.CompareAndSwap(false, true)
-	if !first && d.cfg.Durability == Fsync {
-		return
-	}
 	f.mu.Lock()
 	if first {
 		if len(f.mu.logs) == 0 {
@@ -40,7 +39,13 @@ func (d *Directory) enqueue(l *Log, bytes int64) {
 		f.mu.logs = append(f.mu.logs, l)
 	}
 	f.mu.bytes += bytes
-	wake := d.cfg.Durability == Fsync || f.mu.bytes >= d.cfg.FlushDistance || first && len(f.mu.logs) == 1
+	var wake bool
+	if d.cfg.Durability == Fsync {
+		enough := f.mu.pace.add(bytes)
+		wake = first && !f.mu.holding || enough && f.mu.holding
+	} else {
+		wake = f.mu.bytes >= d.cfg.FlushDistance || first && len(f.mu.logs) == 1
+	}
 	f.mu.Unlock()
 	if wake {
 		d.flusher.poke()
@@ -60,6 +65,10 @@ func (f *flusher) take() []*Log {
 	defer f.mu.Unlock()
 	logs := f.mu.logs
 	f.mu.logs, f.mu.bytes = nil, 0
+	f.mu.holding = false
+	if len(logs) > 0 {
+		f.mu.pace.begin(time.Now())
+	}
 	return logs
 }
 
@@ -73,7 +82,11 @@ func (d *Directory) due() time.Duration {
 		return marksDelay
 	case len(f.mu.logs) == 0:
 		return -1
-	case d.cfg.Durability == Fsync || f.mu.bytes >= d.cfg.FlushDistance:
+	case d.cfg.Durability == Fsync:
+		wait := f.mu.pace.hold(time.Now())
+		f.mu.holding = wait > 0
+		return wait
+	case f.mu.bytes >= d.cfg.FlushDistance:
 		return 0
 	}
 	return max(0, d.cfg.FlushInterval-time.Since(f.mu.since))

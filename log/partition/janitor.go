@@ -16,6 +16,7 @@ func (d *Directory) janitorLoop() {
 	timer := time.NewTimer(d.cfg.RetentionInterval)
 	defer timer.Stop()
 	failed := d.latch.failed
+	soon := false // the timer runs on spaceRetry: writes that go on failing must not put it off
 	for {
 		select {
 		case <-d.stopping:
@@ -27,7 +28,8 @@ func (d *Directory) janitorLoop() {
 			}
 			continue
 		case <-d.space.wake:
-			if d.space.isFull() {
+			if d.space.isFull() && !soon {
+				soon = true
 				timer.Reset(spaceRetry)
 			}
 			continue
@@ -36,7 +38,7 @@ func (d *Directory) janitorLoop() {
 		if failed != nil {
 			d.cleanUp()
 		}
-		if d.space.isFull() {
+		if soon = d.space.isFull(); soon {
 			timer.Reset(min(spaceRetry, d.cfg.RetentionInterval))
 		} else {
 			timer.Reset(d.cfg.RetentionInterval)

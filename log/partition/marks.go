@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io/fs"
+	"maps"
 	"slices"
 	"sync"
 
@@ -188,7 +189,7 @@ func (m *marks) get(id ID) (mark, bool) {
 	return v, ok
 }
 
-// put appends a round. It is on disk after sync. After an error the marks on disk are older than they could be, which only costs a scan.
+// put appends a round. It is on disk after sync. After an error nothing has changed: the marks stay older than they could be, which only costs a scan.
 func (m *marks) put(entries ...markEntry) error {
 	if len(entries) == 0 {
 		return nil
@@ -196,16 +197,19 @@ func (m *marks) put(entries ...markEntry) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, e := range entries {
-		if e.mark.durable < 0 {
-			delete(m.mu.all, e.id)
-		} else {
+		if e.mark.durable >= 0 {
 			entries[i].mark = e.mark.after(m.mu.all[e.id])
-			m.mu.all[e.id] = entries[i].mark
 		}
 	}
 	live := int64(marksHeaderBytes + len(m.mu.all)*marksEntryBytes)
 	if m.mu.size > max(marksStep, marksGrowth*live) {
-		return m.rewrite() // if it fails, the next round tries again
+		all := maps.Clone(m.mu.all)
+		apply(all, entries)
+		if err := m.rewrite(all); err != nil {
+			return err // the next round tries again
+		}
+		m.mu.all = all
+		return nil
 	}
 	m.mu.buf = appendRound(m.mu.buf[:0], entries)
 	if end := m.mu.size + int64(len(m.mu.buf)); end > m.mu.grown {
@@ -215,15 +219,27 @@ func (m *marks) put(entries ...markEntry) error {
 	if _, err := m.mu.file.WriteAt(m.mu.buf, m.mu.size); err != nil {
 		return fmt.Errorf("cannot write %s: %w", marksFile, err)
 	}
+	apply(m.mu.all, entries)
 	m.mu.size += int64(len(m.mu.buf))
 	m.mu.dirty = true
 	return nil
 }
 
-// rewrite makes a new file with one round. It is complete on disk before it takes the name.
-func (m *marks) rewrite() error {
-	entries := make([]markEntry, 0, len(m.mu.all))
-	for id, v := range m.mu.all {
+// apply brings marks up to a round.
+func apply(all map[ID]mark, entries []markEntry) {
+	for _, e := range entries {
+		if e.mark.durable < 0 {
+			delete(all, e.id)
+		} else {
+			all[e.id] = e.mark
+		}
+	}
+}
+
+// rewrite makes a new file with one round of all marks. It is complete on disk before it takes the name.
+func (m *marks) rewrite(all map[ID]mark) error {
+	entries := make([]markEntry, 0, len(all))
+	for id, v := range all {
 		entries = append(entries, markEntry{id, v})
 	}
 	slices.SortFunc(entries, func(a, b markEntry) int { return a.id.compare(b.id) })

@@ -41,7 +41,10 @@ func (d *Directory) Create(specs ...Spec) error {
 	}
 	var errs []error
 	for _, s := range fresh {
-		if l, _ := d.known(s.ID); l.err != nil {
+		switch l, ok := d.known(s.ID); {
+		case !ok:
+			errs = append(errs, fmt.Errorf("cannot create partition %s: %w", s.ID, ErrNoSpace))
+		case l.err != nil:
 			errs = append(errs, l.err)
 		}
 	}
@@ -82,7 +85,8 @@ func (d *Directory) each(specs []Spec, fn func(Spec) error) error {
 	return errors.Join(errs...)
 }
 
-// Load opens partitions at boot, several at once. One whose directory is missing or damaged is offline: Log says why. An error concerns all.
+// Load opens partitions at boot, several at once. One whose directory is missing or damaged is offline: Log says why. A new one that there is no space
+// for is not opened: ErrUnknownPartition. An error concerns all.
 func (d *Directory) Load(specs ...Spec) error {
 	if err := d.Err(); err != nil {
 		return err
@@ -94,7 +98,8 @@ func (d *Directory) Load(specs ...Spec) error {
 		if _, ok := d.known(s.ID); ok {
 			return nil
 		}
-		l, err := d.openLog(s)
+		var l *Log
+		err := d.withReserve(func() (err error) { l, err = d.openLog(s); return err })
 		mu.Lock()
 		defer mu.Unlock()
 		found[s.ID] = loaded{l, err}
@@ -114,9 +119,17 @@ func (d *Directory) Load(specs ...Spec) error {
 		d.fail(err)
 		return d.Err()
 	}
+	for _, e := range entries {
+		// Without a mark, what is going to be acked in it would be taken for damage after a crash.
+		if _, marked := d.marks.get(e.id); !marked {
+			d.cfg.Logger.Warn("there is no space for a new partition", "partition", e.id.String())
+			delete(found, e.id)
+		}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	maps.Copy(d.mu.logs, found)
+	d.loaded.Store(true)
 	return d.Err()
 }
 

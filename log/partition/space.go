@@ -62,6 +62,33 @@ func (s *space) release() bool {
 	return true
 }
 
+// open takes over the ballast that the last run left, as it may be all that there is to write with. Clients may write if it is there, or can be made.
+func (s *space) open() error {
+	if s.reserve > 0 {
+		f, err := s.fs.Open(reserveFile, disk.ReadWrite)
+		switch {
+		case err == nil:
+			err = errors.Join(f.Preallocate(s.reserve), f.Close()) // after a power cut there may be less to it than its size says
+			s.mu.held = err == nil
+		case errors.Is(err, fs.ErrNotExist):
+			err = nil
+		}
+		if err != nil && !disk.NoSpace(err) {
+			return fmt.Errorf("cannot take over the reserve: %w", err)
+		}
+		if err != nil {
+			_ = s.fs.Remove(reserveFile) // half of it is worth more as space
+		}
+	}
+	if err := s.recover(); err != nil {
+		return err
+	}
+	if s.reserve > 0 && !s.mu.held {
+		s.ranOut(errors.New("there is no room for the reserve"))
+	}
+	return nil
+}
+
 // recover makes the ballast again and lets clients write, if there is room for both.
 func (s *space) recover() error {
 	s.mu.Lock()

@@ -22,7 +22,7 @@ type Leader struct {
 
 	mu struct {
 		sync.Mutex
-		watchers map[*Watcher]int64 // the high watermark each one waits for
+		watchers map[*Watcher]awaited
 		stopped  error
 	}
 }
@@ -33,7 +33,7 @@ func Lead(log *partition.Log, epoch int32) (*Leader, error) {
 		return nil, err
 	}
 	l := &Leader{log: log, epoch: epoch}
-	l.mu.watchers = make(map[*Watcher]int64)
+	l.mu.watchers = make(map[*Watcher]awaited)
 	l.advance()
 	log.SetProgress(l.progressed)
 	l.progressed() // what moved between the first look and SetProgress
@@ -112,12 +112,12 @@ func (l *Leader) advance() int64 {
 
 // progressed runs after the log moved: its end, its durable mark, its start or its state.
 func (l *Leader) progressed() {
-	hw := l.advance()
+	hw, start := l.advance(), l.log.Start()
 	failed := l.log.Err() != nil
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for w, wanted := range l.mu.watchers {
-		if hw >= wanted || failed || l.log.Start() > wanted {
+		if hw >= wanted.hw || failed || start > wanted.start {
 			w.fire()
 		}
 	}

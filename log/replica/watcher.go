@@ -16,10 +16,14 @@ func (w *Watcher) fire() {
 	}
 }
 
-// Watch makes w fire when the high watermark is at or above hw (at once if it is), the log's start passes hw, the log fails or the leader stops.
+// awaited is what one watcher waits for: a high watermark of hw or more, or a log start above start.
+type awaited struct{ hw, start int64 }
+
+// Watch makes w fire when the high watermark is at or above hw (at once if it is), the log's start moves, the log fails or the leader stops. Who
+// read the start before must look at it once more after Watch: a move in between does not fire.
 func (l *Leader) Watch(w *Watcher, hw int64) {
 	l.mu.Lock()
-	l.mu.watchers[w] = hw
+	l.mu.watchers[w] = awaited{hw: hw, start: l.log.Start()}
 	stopped := l.mu.stopped
 	l.mu.Unlock()
 	if stopped != nil || l.HighWatermark() >= hw || l.log.Err() != nil {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kversion"
@@ -37,8 +38,9 @@ func franz(w *world, max *kversion.Versions, opts ...kgo.Opt) *kgo.Client {
 	return cl
 }
 
-func TestFranzGoCodecs(t *testing.T) {
-	w := newWorld(t)
+func TestFranzGoCodecs(t *testing.T) { franzCodecs(newWorld(t)) }
+
+func franzCodecs(w *world) {
 	for name, max := range franzVersions() {
 		for _, codec := range codecs() {
 			if codec == "zstd" && name == "V1_0_0" {
@@ -52,14 +54,14 @@ func TestFranzGoCodecs(t *testing.T) {
 				wanted = append(wanted, value)
 				cl.Produce(w.ctx, &kgo.Record{Topic: topic, Value: []byte(value)}, func(_ *kgo.Record, err error) {
 					if err != nil {
-						t.Errorf("%s: %v", topic, err)
+						w.Errorf("%s: %v", topic, err)
 					}
 				})
 			}
 			w.must(cl.Flush(w.ctx))
 			w.same(w.values(topic, 100), wanted)
 			if got := w.lastCodec(topic); got != codec {
-				t.Errorf("%s: the stored batch is %s", topic, got)
+				w.Errorf("%s: the stored batch is %s", topic, got)
 			}
 		}
 	}
@@ -91,7 +93,7 @@ func franzMember(max *kversion.Versions, balancer kgo.GroupBalancer) member {
 		}
 		opts := []kgo.Opt{
 			kgo.SeedBrokers(addr), kgo.ConsumerGroup(group), kgo.ConsumeTopics(topic), kgo.Balancers(balancer), kgo.DisableAutoCommit(),
-			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.BlockRebalanceOnPoll(),
+			kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.BlockRebalanceOnPoll(), kgo.HeartbeatInterval(200 * time.Millisecond),
 			kgo.OnPartitionsAssigned(changed(true)), kgo.OnPartitionsRevoked(changed(false)), kgo.OnPartitionsLost(changed(false)),
 		}
 		if max != nil {

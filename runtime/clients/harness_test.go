@@ -3,7 +3,6 @@ package clients
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -12,7 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/millrace/millrace/runtime/node"
 	"github.com/millrace/millrace/runtime/nodetest"
 )
 
@@ -22,26 +20,29 @@ const limit = 90 * time.Second
 // codecs by the name that kcat and the others use.
 func codecs() []string { return []string{"none", "gzip", "snappy", "lz4", "zstd"} }
 
-// world is a node, and an admin of its own to look at it.
+// world is a node behind an address, and an admin of its own to look at it.
 type world struct {
 	*testing.T
 	ctx  context.Context
-	node *node.Node
 	addr string
-	kgo  *kgo.Client
 	adm  *kadm.Client
 }
 
-func newWorld(t *testing.T, options ...func(*node.Config)) *world {
+// newWorld is a node inside this process, where the race detector sees it.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	return worldAt(t, nodetest.New(t, nodetest.TCP).KafkaAddr())
+}
+
+func worldAt(t *testing.T, addr string) *world {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	t.Cleanup(cancel)
-	n := nodetest.New(t, append([]func(*node.Config){nodetest.TCP}, options...)...)
-	w := &world{T: t, ctx: ctx, node: n, addr: n.KafkaAddr()}
-	cl, err := kgo.NewClient(kgo.SeedBrokers(w.addr))
+	w := &world{T: t, ctx: ctx, addr: addr}
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addr))
 	w.must(err)
 	t.Cleanup(cl.Close)
-	w.kgo, w.adm = cl, kadm.NewClient(cl)
+	w.adm = kadm.NewClient(cl)
 	return w
 }
 
@@ -202,7 +203,7 @@ func (s *groupState) await(what string, ok func() bool) {
 				s.seen[e.value]++
 			}
 		case <-s.ctx.Done():
-			s.Fatalf("gave up waiting until %s: assigned %v, %d values", what, maps.Collect(maps.All(s.assigned)), len(s.seen))
+			s.Fatalf("gave up waiting until %s: assigned %v, %d values", what, s.assigned, len(s.seen))
 		}
 	}
 }

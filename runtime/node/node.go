@@ -41,7 +41,8 @@ type Node struct {
 	closing chan struct{}
 	once    sync.Once
 	err     error // why failed is closed
-	closed  error // what Close returned first
+	closes  sync.Once
+	closed  error // what Close returned
 }
 
 // step is one layer of the boot: up brings it up, down takes it down again.
@@ -215,7 +216,10 @@ func (n *Node) serve(context.Context) error {
 		Dial: func(ctx context.Context, _, _ string) (net.Conn, error) { return n.pipe.Dial(ctx) },
 	})
 	n.client = c
-	return err
+	if err != nil {
+		return errors.Join(err, n.stopServing())
+	}
+	return nil
 }
 
 // stopServing closes the own client, then every connection.
@@ -283,14 +287,12 @@ func address(l net.Listener) string {
 // ClusterID is the id that the cluster was given when it was first started.
 func (n *Node) ClusterID() string { return n.quorum.Image().ClusterID() }
 
-// Close stops the node in reverse boot order; acked records are on disk when it returns, in either mode. A second call returns what the first did.
+// Close stops the node in reverse boot order; acked records are on disk when it returns, in either mode. Every further call returns what the first did,
+// when that is done.
 func (n *Node) Close() error {
-	select {
-	case <-n.closing:
-		return n.closed
-	default:
-	}
-	close(n.closing)
-	n.closed = down(n.steps())
+	n.closes.Do(func() {
+		close(n.closing)
+		n.closed = down(n.steps())
+	})
 	return n.closed
 }

@@ -23,20 +23,22 @@ type Driver struct {
 	pending   []string // topics that got records the task has not been given yet
 	committed []engine.Position
 	now       int64
-	dropped   map[string]int64 // of tasks before the last crash
+	dropped   map[engine.Drop]int64 // of tasks before the last crash; Count is 0
 }
 
 // topic is a log of one partition. Records are kept forever, so that a restart can read them again.
 type topic struct {
-	records []engine.Input
-	given   int // records the task or the globals have been given
-	read    int // records that Output has returned
+	records    []engine.Input
+	written    []int32 // the partition that a partitioner chose for each, or AnyPartition
+	partitions int32   // that partitioners see; 0 is 1
+	given      int     // records the task or the globals have been given
+	read       int     // records that Output has returned
 }
 
 // New starts a topology with empty topics at wall-clock time 0 and closes it when the test ends.
 func New(t testing.TB, topo *streams.Topology) *Driver {
 	t.Helper()
-	d := &Driver{t: t, program: topo.Program(), topics: make(map[string]*topic), dropped: make(map[string]int64)}
+	d := &Driver{t: t, program: topo.Program(), topics: make(map[string]*topic), dropped: make(map[engine.Drop]int64)}
 	if err := d.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,20 +97,30 @@ func (c *collector) Send(out *engine.Output) error {
 	d.append(engine.Input{
 		Topic: out.Topic, Timestamp: out.Timestamp, Key: slices.Clone(out.Key), Value: slices.Clone(out.Value),
 		Headers: slices.Clone(out.Headers),
-	})
+	}, out.Partition)
 	return nil
 }
 
-func (d *Driver) append(in engine.Input) {
+// Partitions implements engine.PartitionCounter.
+func (c *collector) Partitions(topic string) (int32, error) {
+	return max(1, (*Driver)(c).topic(topic).partitions), nil
+}
+
+// SetPartitions says how many partitions a partitioner sees of a topic that the topology writes; 1 at first. The driver keeps
+// the records in one all the same: Record.Partition tells which was chosen.
+func (d *Driver) SetPartitions(topic string, n int32) { d.topic(topic).partitions = n }
+
+func (d *Driver) append(in engine.Input, partition int32) {
 	tp := d.topic(in.Topic)
 	in.Offset = int64(len(tp.records))
 	tp.records = append(tp.records, in)
+	tp.written = append(tp.written, partition)
 	d.pending = append(d.pending, in.Topic)
 }
 
 // pipe appends a record and runs the topology until nothing is left to do.
 func (d *Driver) pipe(in engine.Input) error {
-	d.append(in)
+	d.append(in, engine.AnyPartition)
 	return d.drain()
 }
 
@@ -176,8 +188,8 @@ func (d *Driver) Commit() {
 // what came after that: the outputs of those records come twice.
 func (d *Driver) Crash() {
 	d.t.Helper()
-	for reason, n := range d.task.Dropped() {
-		d.dropped[reason] += n
+	for _, drop := range d.task.DroppedByNode() {
+		d.dropped[engine.Drop{Node: drop.Node, Reason: drop.Reason}] += drop.Count
 	}
 	reads := d.task.Topics()
 	d.pending = d.pending[:0]
@@ -199,11 +211,27 @@ func (d *Driver) Crash() {
 	}
 }
 
-// Dropped counts the records dropped so far, by reason.
+// Dropped counts the records dropped so far, by reason: see the constants of package streams that begin with Dropped.
 func (d *Driver) Dropped() map[string]int64 {
 	all := d.task.Dropped()
-	for reason, n := range d.dropped {
-		all[reason] += n
+	for drop, n := range d.dropped {
+		all[drop.Reason] += n
+	}
+	return all
+}
+
+// DroppedBy counts the records that one node has dropped so far, by reason. Describe shows the nodes' names.
+func (d *Driver) DroppedBy(node string) map[string]int64 {
+	all := make(map[string]int64)
+	for _, drop := range d.task.DroppedByNode() {
+		if drop.Node == node {
+			all[drop.Reason] += drop.Count
+		}
+	}
+	for drop, n := range d.dropped {
+		if drop.Node == node {
+			all[drop.Reason] += n
+		}
 	}
 	return all
 }

@@ -15,6 +15,7 @@ type Record[K, V any] struct {
 	ValueNull bool
 	Time      time.Time
 	Headers   []Header
+	Partition int32 // that a partitioner chose; -1 if the key's bytes decide
 }
 
 // Header is one header of a record. Value nil is null.
@@ -91,9 +92,10 @@ func (o *Out[K, V]) All() []Record[K, V] {
 	o.d.t.Helper()
 	tp := o.d.topic(o.topic)
 	var all []Record[K, V]
-	for _, raw := range tp.records[tp.read:] {
+	for i, raw := range tp.records[tp.read:] {
 		r := Record[K, V]{
 			KeyNull: raw.Key == nil, ValueNull: raw.Value == nil, Time: time.UnixMilli(raw.Timestamp).UTC(), Headers: raw.Headers,
+			Partition: tp.written[tp.read+i],
 		}
 		var err error
 		if r.Key, err = decode(o.key, raw.Key); err != nil {

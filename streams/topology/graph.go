@@ -26,6 +26,25 @@ type Node struct {
 	Stores  []string // of a processor, in order of connection
 	Parents []string // in order of connection
 	Global  bool     // source or processor of a global table: runs in no task
+	Start   Start    // of a source: where reading begins without committed offsets
+}
+
+// StartPolicy says where reading begins in a topic that nothing is committed for.
+type StartPolicy uint8
+
+const (
+	StartDefault   StartPolicy = iota // as the application is configured
+	StartEarliest                     // at the first record there is
+	StartLatest                       // after the last one
+	StartCommitted                    // nowhere: committed offsets must exist
+	StartBack                         // at the first record that is at most Start.Back old
+)
+
+// Start is a StartPolicy with its parameter. Whoever runs the graph finds it at the source of a topic: Graph.SourceOf. Internal
+// topics have StartDefault and must be read from the earliest record.
+type Start struct {
+	Policy StartPolicy
+	Back   time.Duration // of StartBack, by the wall clock at the time of asking
 }
 
 // Source, Sink describe the ends of the graph for AddSource and AddSink.
@@ -33,6 +52,7 @@ type (
 	Source struct {
 		Topics []string
 		Global bool
+		Start  Start
 	}
 	Sink struct {
 		Topic   string
@@ -106,7 +126,7 @@ func (g *Graph) AddSource(name string, s Source) (*Node, error) {
 			return nil, fmt.Errorf("cannot add source %s: topic %s is already read by %s", name, t, by.Name)
 		}
 	}
-	return g.add(&Node{Name: name, Kind: KindSource, Topics: slices.Clone(s.Topics), Global: s.Global})
+	return g.add(&Node{Name: name, Kind: KindSource, Topics: slices.Clone(s.Topics), Global: s.Global, Start: s.Start})
 }
 
 // AddProcessor adds a node below parents.

@@ -24,7 +24,7 @@ func DefaultMix() Mix {
 }
 
 // lateBy is how far back the event time of a late record lies at most. It stays within the grace of DefaultRules.
-const lateBy = 8 * time.Second
+const lateBy = 6 * time.Second
 
 // Event is one record to write: exactly one of Order and Payment is set.
 type Event struct {

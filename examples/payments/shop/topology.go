@@ -16,7 +16,7 @@ type Rules struct {
 
 // DefaultRules suit live data.
 func DefaultRules() Rules {
-	return Rules{PayWithin: 20 * time.Second, Grace: 10 * time.Second, CardLimit: 3}
+	return Rules{PayWithin: 10 * time.Second, Grace: 8 * time.Second, CardLimit: 3}
 }
 
 // minute is the window of revenue and fraud.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -21,10 +22,14 @@ func (t *Task) deadLetter(topic, node string, stage Stage, cause error) error {
 	in := t.cur
 	headers := make([]Header, 0, len(in.Headers)+6)
 	headers = append(headers, in.Headers...)
+	message, stack := cause.Error(), fmt.Sprintf("%s in node %s of task %s", stage, node, t.id)
+	if p, ok := errors.AsType[*PanicError](cause); ok {
+		message, stack = fmt.Sprintf("panic: %v", p.Value), stack+"\n"+p.Stack
+	}
 	for _, h := range [...][2]string{
 		{headerException, fmt.Sprintf("%T", cause)},
-		{headerMessage, cause.Error()},
-		{headerStack, fmt.Sprintf("%s in node %s of task %s", stage, node, t.id)},
+		{headerMessage, message},
+		{headerStack, stack},
 		{headerTopic, in.Topic},
 		{headerPartition, strconv.Itoa(int(in.Partition))},
 		{headerOffset, strconv.FormatInt(in.Offset, 10)},

@@ -15,14 +15,12 @@ type Globals struct {
 		stores map[string]*taskStore
 	}
 	sources map[string]sourceFunc // by topic
-
 }
 
 // NewGlobals makes the empty stores, or returns nil if the program has no global table.
 func NewGlobals(p *Program) (*Globals, error) {
 	g := &Globals{sources: make(map[string]sourceFunc)}
 	g.mu.stores = make(map[string]*taskStore)
-
 	for _, s := range p.Graph.Stores() {
 		if !s.Global {
 			continue

@@ -22,7 +22,7 @@ func read[K, V any](needs Needs, key *Coder[K], value *Coder[V], k *Field[K], v 
 // Aggregate folds the values of each key. Records without key or value are dropped; an aggregate that is null deletes the key.
 func Aggregate[K, V, A any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], agg *Coder[A], t *TableState, needs Needs, add Maker[Fold[K, V, A]]) *Port[Update[K, A]] {
 	out := new(Port[Update[K, A]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		return (&aggregate[K, V, A]{
 			keeper: newKeeper(b, n, t, key, agg), next: out.compile(b), in: value, needs: needs, add: add(b.ctx),
 		}).take
@@ -40,12 +40,13 @@ type aggregate[K, V, A any] struct {
 }
 
 func (n *aggregate[K, V, A]) take(r *Record[K, V]) error {
+	n.here()
 	if r.Key.IsNull() {
-		n.task.drop(dropNullKey)
+		n.drop(DropNullKey)
 		return nil
 	}
 	if r.Value.IsNull() {
-		n.task.drop(dropNullValue)
+		n.drop(DropNullValue)
 		return nil
 	}
 	kb, err := n.key.Bytes(&r.Key, n.scratch())
@@ -86,7 +87,7 @@ func (n *aggregate[K, V, A]) take(r *Record[K, V]) error {
 // from a key without aggregate.
 func AggregateTable[K, V, A any](p *Port[Update[K, V]], n Node, key *Coder[K], value *Coder[V], agg *Coder[A], t *TableState, needs Needs, add, sub Fold[K, V, A]) *Port[Update[K, A]] {
 	out := new(Port[Update[K, A]])
-	p.To(func(b *Build) Next[Update[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Update[K, V]] {
 		return (&aggregateTable[K, V, A]{
 			keeper: newKeeper(b, n, t, key, agg), next: out.compile(b), in: value, needs: needs, add: add, sub: sub,
 		}).take
@@ -104,6 +105,7 @@ type aggregateTable[K, V, A any] struct {
 }
 
 func (n *aggregateTable[K, V, A]) take(r *Update[K, V]) error {
+	n.here()
 	kb, err := n.key.Bytes(&r.Key, n.scratch())
 	if err != nil {
 		return n.failed(Encoding, err)

@@ -22,7 +22,7 @@ var errChange = errors.New("cannot decode table change: unknown form")
 // leaves its group before the new one enters its own. Results with a null key or value are left out.
 func SelectTable[K, V, K2, V2 any](p *Port[Update[K, V]], n Node, key *Coder[K], value *Coder[V], keyOut *Coder[K2], valueOut *Coder[V2], f func(K, V) (K2, V2)) *Port[Update[K2, V2]] {
 	out := new(Port[Update[K2, V2]])
-	p.To(func(b *Build) Next[Update[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Update[K, V]] {
 		s := &selectTable[K, V, K2, V2]{
 			Site: b.site(n), key: key, value: value, keyOut: keyOut, valueOut: valueOut, f: f, next: out.compile(b),
 		}
@@ -44,6 +44,7 @@ type selectTable[K, V, K2, V2 any] struct {
 }
 
 func (n *selectTable[K, V, K2, V2]) take(u *Update[K, V]) error {
+	n.here()
 	hasOld, oldKey, err := n.pick(u, &u.Old, &n.oldRow.Key, &n.oldRow.Old)
 	if err != nil {
 		return n.failed(Processing, err)
@@ -91,10 +92,11 @@ func (n *selectTable[K, V, K2, V2]) pick(u *Update[K, V], row *Field[V], k2 *Fie
 
 // ChangeSink writes updates to a grouped table's repartition topic.
 func ChangeSink[K, V any](p *Port[Update[K, V]], n Node, topic string, key *Coder[K], value *Coder[V]) {
-	p.To(func(b *Build) Next[Update[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Update[K, V]] {
 		s := b.site(n)
 		full := b.task.cfg.ApplicationID + "-" + topic
 		return func(u *Update[K, V]) error {
+			s.here()
 			kb, err := key.Bytes(&u.Key, s.scratch())
 			if err != nil {
 				return s.failed(Encoding, err)
@@ -137,8 +139,8 @@ func encodeChange[K, V any](u *Update[K, V], value *Coder[V], s *Scratch) ([]byt
 // ChangeSource reads what ChangeSink wrote.
 func ChangeSource[K, V any](p *Program, n Node) *Port[Update[K, V]] {
 	out := new(Port[Update[K, V]])
-	p.sources[n.Name] = func(b *Build) sourceFunc {
-		next, s, u := out.compile(b), b.site(n), new(Update[K, V])
+	p.addSource(n, func(b *Build, s *Site) sourceFunc {
+		next, u := out.compile(b), new(Update[K, V])
 		return func(in *Input, at int64) error {
 			oldBytes, newBytes, err := decodeChange(in.Value)
 			if err != nil || in.Key == nil {
@@ -150,7 +152,7 @@ func ChangeSource[K, V any](p *Program, n Node) *Port[Update[K, V]] {
 			u.Time = at
 			return next(u)
 		}
-	}
+	})
 	return out
 }
 

@@ -9,9 +9,9 @@ type MergeFold[K, A any] func(k K, a, b A, hasA bool) (A, error)
 // AggregateSessions folds the values of each key and session [start, end], both included. Sessions closer than the gap
 // become one: each old one gets a tombstone, then the merged one appears. Null keys are dropped; null values are handled as
 // in AggregateWindows.
-func AggregateSessions[K, V, A any](p *Port[Record[K, V]], n Node, w Windowing, key *Coder[K], value *Coder[V], agg *Coder[A], t *TableState, needs Needs, add Fold[K, V, A], merge MergeFold[K, A]) *Port[Update[Windowed[K], A]] {
+func AggregateSessions[K, V, A any](p *Port[Record[K, V]], n Node, w Windowing, key *Coder[K], value *Coder[V], agg *Coder[A], t *TableState, needs Needs, add Maker[Fold[K, V, A]], merge MergeFold[K, A]) *Port[Update[Windowed[K], A]] {
 	out := new(Port[Update[Windowed[K], A]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		s := &sessions[K, V, A]{merge: merge, store: b.store(t.Store).session}
 		s.windowed = newWindowed(b, n, w, out, key, value, agg, t, needs, add)
 		return s.take
@@ -54,7 +54,7 @@ func (n *sessions[K, V, A]) take(r *Record[K, V]) error {
 		merged.EndMillis = max(merged.EndMillis, s.End)
 	}
 	if merged.EndMillis < n.close-n.Size {
-		n.task.drop(dropLate)
+		n.drop(DropLate)
 		return nil
 	}
 	if merged != (Window{r.Time, r.Time}) {
@@ -62,6 +62,7 @@ func (n *sessions[K, V, A]) take(r *Record[K, V]) error {
 			return err
 		}
 	}
+	n.here()
 	a, err := n.add(n.k, n.v, a, has)
 	if err != nil {
 		return n.failed(Processing, err)
@@ -95,7 +96,7 @@ func (n *sessions[K, V, A]) keep(w Window) error {
 		return n.failed(Encoding, err)
 	}
 	if !n.store.Put(n.kb, w.StartMillis, w.EndMillis, b, w.EndMillis) {
-		n.task.drop(dropLate)
+		n.drop(DropExpired)
 		return nil
 	}
 	n.u.Key.SetBytes(windowedKey(n.kb, n.Kind, w, n.scratch()))

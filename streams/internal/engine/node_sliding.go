@@ -17,14 +17,14 @@ type slidingRow struct {
 
 func (n *sliding[K, V, A]) take(r *Record[K, V]) error {
 	if r.Value.IsNull() {
-		n.task.drop(dropNullValue)
+		n.drop(DropNullValue)
 		return nil
 	}
 	if ok, err := n.begin(r); !ok {
 		return err
 	}
 	if r.Time+n.Size < n.close {
-		n.task.drop(dropLate)
+		n.drop(DropLate)
 		return nil
 	}
 	n.find()

@@ -4,9 +4,10 @@ package engine
 // then counts as false.
 func Filter[K, V any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], want bool, f Maker[func(K, V) (bool, error)]) *Port[Record[K, V]] {
 	out := new(Port[Record[K, V]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, s, f := out.compile(b), b.site(n), f(b.ctx)
 		return func(r *Record[K, V]) error {
+			s.here()
 			pass := false
 			if !r.Value.IsNull() || value.SeesNull() {
 				k, v, err := decoded(key, value, r)
@@ -38,10 +39,11 @@ func decoded[K, V any](key *Coder[K], value *Coder[V], r *Record[K, V]) (k K, v 
 // of a type without null stays null, and f is not called.
 func MapValues[K, V, R any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], result *Coder[R], needKey bool, f Maker[func(K, V) (R, error)]) *Port[Record[K, R]] {
 	out := new(Port[Record[K, R]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, s, f := out.compile(b), b.site(n), f(b.ctx)
 		o := new(Record[K, R])
 		return func(r *Record[K, V]) error {
+			s.here()
 			o.Key, o.Time = r.Key, r.Time
 			if r.Value.IsNull() && !value.SeesNull() {
 				o.Value.SetNull()
@@ -72,12 +74,13 @@ func MapValues[K, V, R any](p *Port[Record[K, V]], n Node, key *Coder[K], value 
 // SelectKey gives the record a new key. A record whose null value f cannot see is dropped: it would have no key.
 func SelectKey[K, V, K2 any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], result *Coder[K2], f Maker[func(K, V) (K2, error)]) *Port[Record[K2, V]] {
 	out := new(Port[Record[K2, V]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, s, f := out.compile(b), b.site(n), f(b.ctx)
 		o := new(Record[K2, V])
 		return func(r *Record[K, V]) error {
+			s.here()
 			if r.Value.IsNull() && !value.SeesNull() {
-				b.task.drop(dropNullValue)
+				s.drop(DropNullValue)
 				return nil
 			}
 			k, v, err := decoded(key, value, r)
@@ -99,7 +102,7 @@ func SelectKey[K, V, K2 any](p *Port[Record[K, V]], n Node, key *Coder[K], value
 // FlatMap replaces a record by those that f yields, none for a null value it cannot see. It serves Map, too.
 func FlatMap[K, V, K2, V2 any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], keyOut *Coder[K2], valueOut *Coder[V2], f Maker[func(K, V, func(K2, V2) error) error]) *Port[Record[K2, V2]] {
 	out := new(Port[Record[K2, V2]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, s, f := out.compile(b), b.site(n), f(b.ctx)
 		o := new(Record[K2, V2])
 		var below error // an error of the nodes below must not pass for one of f
@@ -107,11 +110,13 @@ func FlatMap[K, V, K2, V2 any](p *Port[Record[K, V]], n Node, key *Coder[K], val
 			keyOut.Set(&o.Key, k)
 			valueOut.Set(&o.Value, v)
 			below = next(o)
+			s.here() // f goes on
 			return below
 		}
 		return func(r *Record[K, V]) error {
+			s.here()
 			if r.Value.IsNull() && !value.SeesNull() {
-				b.task.drop(dropNullValue)
+				s.drop(DropNullValue)
 				return nil
 			}
 			k, v, err := decoded(key, value, r)
@@ -133,12 +138,13 @@ func FlatMap[K, V, K2, V2 any](p *Port[Record[K, V]], n Node, key *Coder[K], val
 // FlatMapValues replaces a record by one for each value that f yields, with the same key.
 func FlatMapValues[K, V, R any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], result *Coder[R], needKey bool, f Maker[func(K, V) ([]R, error)]) *Port[Record[K, R]] {
 	out := new(Port[Record[K, R]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, s, f := out.compile(b), b.site(n), f(b.ctx)
 		o := new(Record[K, R])
 		return func(r *Record[K, V]) error {
+			s.here()
 			if r.Value.IsNull() && !value.SeesNull() {
-				b.task.drop(dropNullValue)
+				s.drop(DropNullValue)
 				return nil
 			}
 			var k K
@@ -172,9 +178,10 @@ func FlatMapValues[K, V, R any](p *Port[Record[K, V]], n Node, key *Coder[K], va
 // Peek shows each record to f and passes it on unchanged. Null values that f cannot see are passed without.
 func Peek[K, V any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], f Maker[func(K, V) error]) *Port[Record[K, V]] {
 	out := new(Port[Record[K, V]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, s, f := out.compile(b), b.site(n), f(b.ctx)
 		return func(r *Record[K, V]) error {
+			s.here()
 			if !r.Value.IsNull() || value.SeesNull() {
 				k, v, err := decoded(key, value, r)
 				if err != nil {
@@ -191,10 +198,10 @@ func Peek[K, V any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V
 }
 
 // Pass is a node that only has a name: a merge, a branch's head, the filter before a repartition topic.
-func Pass[R any](parents ...*Port[R]) *Port[R] {
+func Pass[R any](n Node, parents ...*Port[R]) *Port[R] {
 	out := new(Port[R])
 	for _, p := range parents {
-		p.To(func(b *Build) Next[R] {
+		p.To(n.Name, func(b *Build) Next[R] {
 			return Shared(b, out, func(b *Build) Next[R] { return out.compile(b) })
 		})
 	}
@@ -206,13 +213,14 @@ func Pass[R any](parents ...*Port[R]) *Port[R] {
 func Merge[K, V any](n Node, key *Coder[K], value *Coder[V], parents ...MergeParent[K, V]) *Port[Record[K, V]] {
 	out := new(Port[Record[K, V]])
 	for _, parent := range parents {
-		parent.Port.To(func(b *Build) Next[Record[K, V]] {
+		parent.Port.To(n.Name, func(b *Build) Next[Record[K, V]] {
 			next := Shared(b, out, func(b *Build) Next[Record[K, V]] { return out.compile(b) })
 			if parent.Key == key && parent.Value == value {
 				return next
 			}
 			s, o := b.site(n), new(Record[K, V])
 			return func(r *Record[K, V]) error {
+				s.here()
 				if err := parent.Key.Recode(&o.Key, &r.Key); err != nil {
 					return s.failed(Decoding, err)
 				}
@@ -236,7 +244,7 @@ type MergeParent[K, V any] struct {
 
 // Branch sends each record to the first port whose predicate holds. A predicate that is nil always holds.
 func Branch[K, V any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], branches func() []Arm[K, V]) {
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		s := b.site(n)
 		arms := branches()
 		nexts := make([]Next[Record[K, V]], len(arms))
@@ -244,6 +252,7 @@ func Branch[K, V any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder
 			nexts[i] = arm.Port.compile(b)
 		}
 		return func(r *Record[K, V]) error {
+			s.here()
 			unseen := r.Value.IsNull() && !value.SeesNull()
 			k, v, err := decoded(key, value, r)
 			if err != nil {
@@ -268,9 +277,10 @@ type Arm[K, V any] struct {
 // SelectKeyOfAll is SelectKey for streams whose null values matter: f gets V's zero value for one it cannot see.
 func SelectKeyOfAll[K, V, K2 any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], result *Coder[K2], f func(K, V) (K2, error)) *Port[Record[K2, V]] {
 	out := new(Port[Record[K2, V]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, s, o := out.compile(b), b.site(n), new(Record[K2, V])
 		return func(r *Record[K, V]) error {
+			s.here()
 			k, v, err := decoded(key, value, r)
 			if err != nil {
 				return s.failed(Decoding, err)

@@ -12,6 +12,8 @@ import (
 // pointers that are valid during the call, nil for an absent side.
 type StreamJoin[K, V, W, R any] struct {
 	Name       string // of the join: its times are committed under it
+	LeftChild  string // the node below the left stream, and below the right one
+	RightChild string
 	Key        *Coder[K]
 	Left       *Coder[V]
 	Right      *Coder[W]
@@ -25,7 +27,8 @@ type StreamJoin[K, V, W, R any] struct {
 	RightStore string
 	Unmatched  string // buffer of an outer join; empty for an inner one
 
-	Join func(K, *V, *W) (R, error)
+	NeedKey bool // Join looks at the key
+	Join    func(K, *V, *W) (R, error)
 }
 
 // JoinStreams adds both sides of a join; leftNode and rightNode handle its errors. The right side's records have keys of
@@ -52,14 +55,15 @@ func JoinStreams[K, V, W, R any](left *Port[Record[K, V]], right *Port[Record[K,
 			return n
 		})
 	}
-	left.To(func(b *Build) Next[Record[K, V]] { return build(b).takeLeft })
-	right.To(func(b *Build) Next[Record[K, W]] {
+	left.To(j.LeftChild, func(b *Build) Next[Record[K, V]] { return build(b).takeLeft })
+	right.To(j.RightChild, func(b *Build) Next[Record[K, W]] {
 		n := build(b)
 		if rightKey == j.Key {
 			return n.takeRight
 		}
 		o := new(Record[K, W])
 		return func(r *Record[K, W]) error {
+			n.right.here()
 			if err := rightKey.Recode(&o.Key, &r.Key); err != nil {
 				return n.right.failed(Decoding, err)
 			}
@@ -108,6 +112,7 @@ type joinEnd struct {
 }
 
 func (n *streamJoin[K, V, W, R]) takeLeft(r *Record[K, V]) error {
+	n.left.here()
 	b, ok, err := n.enter(n.left, &r.Key, r.Value.IsNull(), r.Time, func() ([]byte, error) {
 		return n.Left.Bytes(&r.Value, n.left.scratch())
 	})
@@ -128,6 +133,7 @@ func (n *streamJoin[K, V, W, R]) takeLeft(r *Record[K, V]) error {
 }
 
 func (n *streamJoin[K, V, W, R]) takeRight(r *Record[K, W]) error {
+	n.right.here()
 	b, ok, err := n.enter(n.right, &r.Key, r.Value.IsNull(), r.Time, func() ([]byte, error) {
 		return n.Right.Bytes(&r.Value, n.right.scratch())
 	})
@@ -160,15 +166,18 @@ func (n *streamJoin[K, V, W, R]) enter(side *joinEnd, key *Field[K], nullValue b
 				return nil, false, side.failed(Encoding, err)
 			}
 		}
-		side.own.Put(kb, at, value) // a null value only moves the store's time
+		// A null value only moves the store's time.
+		if !side.own.Put(kb, at, value) && value != nil {
+			side.drop(DropExpired) // for records of the other side to come; it still meets those that came before
+		}
 	}
 	n.time.advance(at)
 	switch {
 	case nullValue:
-		n.task.drop(dropNullValue)
+		side.drop(DropNullValue)
 		return nil, false, nil
 	case key.IsNull() && !side.outer:
-		n.task.drop(dropNullKey)
+		side.drop(DropNullKey)
 		return nil, false, nil
 	case key.IsNull():
 		return nil, true, nil
@@ -196,6 +205,7 @@ func (n *streamJoin[K, V, W, R]) match(side *joinEnd, key *Field[K], at int64, v
 	matched := false
 	for otherTime, other := range side.other.Fetch(kb, max(0, at-side.before), max(0, at+side.after)) {
 		matched = true
+		side.here()
 		if err := decode(other); err != nil {
 			return side.failed(Decoding, err)
 		}
@@ -225,9 +235,13 @@ func (n *streamJoin[K, V, W, R]) emitAlone(side *joinEnd, key *Field[K], at int6
 }
 
 func (n *streamJoin[K, V, W, R]) emit(side *joinEnd, key *Field[K], l *V, r *W, at int64) error {
-	k, err := n.Key.Get(key)
-	if err != nil {
-		return side.failed(Decoding, err)
+	side.here()
+	var k K
+	var err error
+	if n.NeedKey {
+		if k, err = n.Key.Get(key); err != nil {
+			return side.failed(Decoding, err)
+		}
 	}
 	m, err := n.Join(k, l, r)
 	if err != nil {
@@ -262,6 +276,9 @@ func (n *streamJoin[K, V, W, R]) release(side *joinEnd) error {
 	n.oldest.value = math.MaxInt64
 	leftOpen, rightOpen := false, false
 	for key, v := range n.unmatched.Range(nil, nil) {
+		if len(key) < unmatchedKeyBytes {
+			return side.wrap(Decoding, errUnmatched)
+		}
 		at := int64(binary.BigEndian.Uint64(key))
 		n.oldest.value = at
 		if leftOpen && rightOpen {
@@ -290,17 +307,27 @@ func (n *streamJoin[K, V, W, R]) release(side *joinEnd) error {
 func (n *streamJoin[K, V, W, R]) releaseAll(side *joinEnd, left bool, key, values []byte, at int64) error {
 	n.fk.SetBytes(key)
 	for len(values) > 0 {
-		size, w := binary.Uvarint(values)
-		if w <= 0 || size > uint64(len(values)-w) {
+		value, rest, ok := nextUnmatched(values)
+		if !ok {
 			return side.wrap(Decoding, errUnmatched)
 		}
-		value := values[w : w+int(size) : w+int(size)]
-		values = values[w+int(size):]
+		values = rest
+		side.here()
 		if err := n.releaseOne(side, left, value, at); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// nextUnmatched takes the first entry off values, which are not empty.
+func nextUnmatched(values []byte) (value, rest []byte, ok bool) {
+	size, w := binary.Uvarint(values)
+	if w <= 0 || size > uint64(len(values)-w) {
+		return nil, nil, false
+	}
+	end := w + int(size)
+	return values[w:end:end], values[end:], true
 }
 
 func (n *streamJoin[K, V, W, R]) releaseOne(side *joinEnd, left bool, value []byte, at int64) error {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"errors"
 
 	"github.com/millrace/millrace/streams/state"
 )
@@ -12,9 +13,11 @@ import (
 // The buffer is a key-value store in the byte order of its keys:
 //
 //	window end(8, big-endian)  windowed key
+//
+// and its values are the results.
 func Suppress[K, A any](p *Port[Update[Windowed[K], A]], n Node, w Windowing, key *Coder[Windowed[K]], value *Coder[A], store string) *Port[Update[Windowed[K], A]] {
 	out := new(Port[Update[Windowed[K], A]])
-	p.To(func(b *Build) Next[Update[Windowed[K], A]] {
+	p.To(n.Name, func(b *Build) Next[Update[Windowed[K], A]] {
 		s := &suppress[K, A]{
 			Site: b.site(n), Windowing: w, key: key, value: value,
 			held: b.store(store).keyValue, time: b.task.clock(n.Name, -1), next: out.compile(b),
@@ -23,6 +26,8 @@ func Suppress[K, A any](p *Port[Update[Windowed[K], A]], n Node, w Windowing, ke
 	})
 	return out
 }
+
+const heldEndBytes = 8
 
 type suppress[K, A any] struct {
 	*Site
@@ -41,6 +46,7 @@ type suppress[K, A any] struct {
 }
 
 func (n *suppress[K, A]) take(u *Update[Windowed[K], A]) error {
+	n.here()
 	now := n.time.advance(u.Time)
 	kb, err := n.key.Bytes(&u.Key, n.scratch())
 	if err != nil {
@@ -50,12 +56,17 @@ func (n *suppress[K, A]) take(u *Update[Windowed[K], A]) error {
 	if err != nil {
 		return n.failed(Encoding, err)
 	}
+	if len(kb) < windowSuffix(n.Kind) {
+		return n.failed(Decoding, errWindowedKey)
+	}
 	end := windowOf(n.Kind, n.Size, kb[len(kb)-windowSuffix(n.Kind):]).EndMillis
 	s := n.scratch()
 	start := len(s.buf)
 	s.buf = append(binary.BigEndian.AppendUint64(s.buf, uint64(end)), kb...)
 	n.held.Put(s.buf[start:], value, u.Time)
-	n.earliest()
+	if err := n.earliest(); err != nil {
+		return err
+	}
 	if value != nil && (!n.hasAny || end < n.first) {
 		n.first, n.hasAny = end, true
 	}
@@ -66,26 +77,42 @@ func (n *suppress[K, A]) take(u *Update[Windowed[K], A]) error {
 }
 
 // earliest makes sure that first is at most the end of the earliest window held.
-func (n *suppress[K, A]) earliest() {
+func (n *suppress[K, A]) earliest() error {
 	if n.known {
-		return
+		return nil
 	}
 	n.known, n.hasAny = true, false
 	for key := range n.held.Range(nil, nil) {
-		n.first, n.hasAny = int64(binary.BigEndian.Uint64(key)), true
-		return
+		end, err := n.endOf(key)
+		n.first, n.hasAny = end, true
+		return err
 	}
+	return nil
+}
+
+var errHeld = errors.New("cannot decode buffer of suppressed results")
+
+// endOf is the window end of a key of the buffer.
+func (n *suppress[K, A]) endOf(key []byte) (int64, error) {
+	if len(key) < heldEndBytes+windowSuffix(n.Kind) {
+		return 0, n.wrap(Decoding, errHeld)
+	}
+	return int64(binary.BigEndian.Uint64(key)), nil
 }
 
 // release passes on what ended at or before until.
 func (n *suppress[K, A]) release(until int64) error {
 	n.known = false
 	for key, v := range n.held.Range(nil, nil) {
-		if int64(binary.BigEndian.Uint64(key)) > until {
+		end, err := n.endOf(key)
+		if err != nil {
+			return err
+		}
+		if end > until {
 			break
 		}
 		held := n.scratch().Copy(key)
-		n.u.Key.SetBytes(held[8:])
+		n.u.Key.SetBytes(held[heldEndBytes:])
 		n.u.New.SetBytes(n.scratch().Copy(v.Bytes))
 		n.u.Old.SetNull()
 		n.u.Time = v.Timestamp
@@ -94,6 +121,5 @@ func (n *suppress[K, A]) release(until int64) error {
 			return err
 		}
 	}
-	n.earliest()
-	return nil
+	return n.earliest()
 }

@@ -57,11 +57,12 @@ func (k *keeper[K, V]) save(u *Update[K, V]) (bool, error) {
 // are dropped.
 func ToTable[K, V any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], t *TableState) *Port[Update[K, V]] {
 	out := new(Port[Update[K, V]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, keep, u := out.compile(b), newKeeper(b, n, t, key, value), new(Update[K, V])
 		return func(r *Record[K, V]) error {
+			keep.here()
 			if r.Key.IsNull() {
-				b.task.drop(dropNullKey)
+				keep.drop(DropNullKey)
 				return nil
 			}
 			u.Key, u.New, u.Time = r.Key, r.Value, r.Time
@@ -83,9 +84,9 @@ func ToTable[K, V any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Code
 }
 
 // ToStream turns a table's updates into records: the new value, null for a delete.
-func ToStream[K, V any](p *Port[Update[K, V]]) *Port[Record[K, V]] {
+func ToStream[K, V any](p *Port[Update[K, V]], n Node) *Port[Record[K, V]] {
 	out := new(Port[Record[K, V]])
-	p.To(func(b *Build) Next[Update[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Update[K, V]] {
 		next, r := out.compile(b), new(Record[K, V])
 		return func(u *Update[K, V]) error {
 			r.Key, r.Value, r.Time = u.Key, u.New, u.Time
@@ -99,10 +100,11 @@ func ToStream[K, V any](p *Port[Update[K, V]]) *Port[Record[K, V]] {
 // gives nothing, provided that old values are known (own.SendOld).
 func FilterTable[K, V any](p *Port[Update[K, V]], n Node, key *Coder[K], value *Coder[V], own *TableState, want bool, f func(K, V) bool) *Port[Update[K, V]] {
 	out := new(Port[Update[K, V]])
-	p.To(func(b *Build) Next[Update[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Update[K, V]] {
 		next, keep, o := out.compile(b), newKeeper(b, n, own, key, value), new(Update[K, V])
 		pass := passes(key, value, want, f)
 		return func(u *Update[K, V]) error {
+			keep.here()
 			o.Key, o.Time = u.Key, u.Time
 			if err := pass(&u.Key, &u.New, &o.New); err != nil {
 				return keep.failed(Decoding, err)
@@ -164,10 +166,11 @@ func (k *keeper[K, V]) filterOld(u, o *Update[K, V], pass func(k *Field[K], in, 
 // MapTable replaces the rows' values by f's results. f is not called for deletes.
 func MapTable[K, V, R any](p *Port[Update[K, V]], n Node, key *Coder[K], value *Coder[V], result *Coder[R], own *TableState, f Maker[func(K, V) (R, error)]) *Port[Update[K, R]] {
 	out := new(Port[Update[K, R]])
-	p.To(func(b *Build) Next[Update[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Update[K, V]] {
 		next, keep, o := out.compile(b), newKeeper(b, n, own, key, result), new(Update[K, R])
 		apply := mapRow(keep.Site, key, value, result, f(b.ctx))
 		return func(u *Update[K, V]) error {
+			keep.here()
 			o.Key, o.Time = u.Key, u.Time
 			if ok, err := apply(&u.Key, &u.New, &o.New); !ok {
 				return err

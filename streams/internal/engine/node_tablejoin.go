@@ -48,9 +48,10 @@ func (j TableJoin[K, V, W, R]) rows(s *Site) func(l *Field[V], r *Field[W], out 
 func JoinTables[K, V, W, R any](left *Port[Update[K, V]], right *Port[Update[K, W]], leftNode, rightNode, mergeNode Node, leftView *View[K, V], rightView *View[K, W], rightKey *Coder[K], j TableJoin[K, V, W, R], own *TableState) *Port[Update[K, R]] {
 	merged := new(Port[Update[K, R]])
 	out := new(Port[Update[K, R]])
-	merged.To(func(b *Build) Next[Update[K, R]] {
+	merged.To(mergeNode.Name, func(b *Build) Next[Update[K, R]] {
 		next, keep := out.compile(b), newKeeper(b, mergeNode, own, j.Key, j.Result)
 		return func(u *Update[K, R]) error {
+			keep.here()
 			if ok, err := keep.save(u); !ok {
 				return err
 			}
@@ -58,12 +59,12 @@ func JoinTables[K, V, W, R any](left *Port[Update[K, V]], right *Port[Update[K, 
 		}
 	})
 	merge := func(b *Build) Next[Update[K, R]] { return Shared(b, merged, merged.compile) }
-	left.To(func(b *Build) Next[Update[K, V]] {
+	left.To(leftNode.Name, func(b *Build) Next[Update[K, V]] {
 		s := b.site(leftNode)
 		join := j.rows(s)
 		return joinSide(b, s, j.Key, rightView.from(j.Key), own, j.NeedRight, merge(b), join)
 	})
-	right.To(func(b *Build) Next[Update[K, W]] {
+	right.To(rightNode.Name, func(b *Build) Next[Update[K, W]] {
 		s := b.site(rightNode)
 		join := j.rows(s)
 		swapped := func(r *Field[W], l *Field[V], out *Field[R]) error { return join(l, r, out) }
@@ -73,6 +74,7 @@ func JoinTables[K, V, W, R any](left *Port[Update[K, V]], right *Port[Update[K, 
 		}
 		o := new(Update[K, W])
 		return func(u *Update[K, W]) error {
+			s.here()
 			if err := rightKey.Recode(&o.Key, &u.Key); err != nil {
 				return s.failed(Decoding, err)
 			}
@@ -87,8 +89,9 @@ func JoinTables[K, V, W, R any](left *Port[Update[K, V]], right *Port[Update[K, 
 func joinSide[K, V, W, R any](b *Build, s *Site, key *Coder[K], other *View[K, W], own *TableState, needOther bool, next Next[Update[K, R]], join func(*Field[V], *Field[W], *Field[R]) error) Next[Update[K, V]] {
 	get, row, o := other.compile(b, s), new(Field[W]), new(Update[K, R])
 	return func(u *Update[K, V]) error {
+		s.here()
 		if u.Key.IsNull() {
-			b.task.drop(dropNullKey)
+			s.drop(DropNullKey)
 			return nil
 		}
 		at, err := get(&u.Key, row)
@@ -115,20 +118,25 @@ func joinSide[K, V, W, R any](b *Build, s *Site, key *Coder[K], other *View[K, W
 	}
 }
 
-// JoinTable joins a stream with a table's rows as they are now. Records without value are dropped; without key, too, unless
+// JoinTable joins a stream with a table's rows as they are now; needKey says whether f looks at the key. Records without value are dropped; without key, too, unless
 // left: then they are joined with nothing.
-func JoinTable[K, V, W, R any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], table *View[K, W], row *Coder[W], result *Coder[R], left bool, f func(K, V, *W) (R, error)) *Port[Record[K, R]] {
-	identity := func(r *Record[K, V], k *Field[K]) (K, V, error) {
+func JoinTable[K, V, W, R any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], table *View[K, W], row *Coder[W], result *Coder[R], left, needKey bool, f func(K, V, *W) (R, error)) *Port[Record[K, R]] {
+	identity := func(r *Record[K, V], k *Field[K]) (kv K, v V, err error) {
 		*k = r.Key
-		var none K
-		v, err := value.Get(&r.Value)
-		return none, v, err
+		if needKey {
+			if kv, err = key.Get(k); err != nil {
+				return kv, v, err
+			}
+		}
+		v, err = value.Get(&r.Value)
+		return kv, v, err
 	}
-	return joinStream(p, n, table.from(key), row, result, left, identity, f)
+	return joinStream(p, n, table.from(key), row, result, left, identity,
+		func(k K, v V, _ *Field[K], w *W) (R, error) { return f(k, v, w) })
 }
 
 // JoinGlobal joins a stream with a global table's row for the key that pick chooses. A null choice finds nothing.
-func JoinGlobal[K, V, KG, W, R any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], table *View[KG, W], row *Coder[W], result *Coder[R], left bool, pick func(K, V) KG, f func(K, V, *W) (R, error)) *Port[Record[K, R]] {
+func JoinGlobal[K, V, KG, W, R any](p *Port[Record[K, V]], n Node, key *Coder[K], value *Coder[V], table *View[KG, W], row *Coder[W], result *Coder[R], left bool, pick func(K, V) KG, f func(K, KG, V, *W) (R, error)) *Port[Record[K, R]] {
 	choose := func(r *Record[K, V], k *Field[KG]) (K, V, error) {
 		kv, v, err := decoded(key, value, r)
 		if err == nil {
@@ -136,18 +144,26 @@ func JoinGlobal[K, V, KG, W, R any](p *Port[Record[K, V]], n Node, key *Coder[K]
 		}
 		return kv, v, err
 	}
-	return joinStream(p, n, table, row, result, left, choose, f)
+	return joinStream(p, n, table, row, result, left, choose, func(k K, v V, mapped *Field[KG], w *W) (R, error) {
+		kg, err := table.key.Get(mapped)
+		if err != nil {
+			var none R
+			return none, err
+		}
+		return f(k, kg, v, w)
+	})
 }
 
-func joinStream[K, V, KT, W, R any](p *Port[Record[K, V]], n Node, table *View[KT, W], row *Coder[W], result *Coder[R], left bool, pick func(*Record[K, V], *Field[KT]) (K, V, error), f func(K, V, *W) (R, error)) *Port[Record[K, R]] {
+func joinStream[K, V, KT, W, R any](p *Port[Record[K, V]], n Node, table *View[KT, W], row *Coder[W], result *Coder[R], left bool, pick func(*Record[K, V], *Field[KT]) (K, V, error), f func(K, V, *Field[KT], *W) (R, error)) *Port[Record[K, R]] {
 	out := new(Port[Record[K, R]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		next, s := out.compile(b), b.site(n)
 		get, k, found, o := table.compile(b, s), new(Field[KT]), new(Field[W]), new(Record[K, R])
 		var w W
 		return func(r *Record[K, V]) error {
+			s.here()
 			if r.Value.IsNull() {
-				b.task.drop(dropNullValue)
+				s.drop(DropNullValue)
 				return nil
 			}
 			kv, v, err := pick(r, k)
@@ -160,7 +176,7 @@ func joinStream[K, V, KT, W, R any](p *Port[Record[K, V]], n Node, table *View[K
 					return s.failed(Decoding, err)
 				}
 			} else if !left {
-				b.task.drop(dropNullKey)
+				s.drop(DropNullKey)
 				return nil
 			}
 			var match *W
@@ -172,7 +188,7 @@ func joinStream[K, V, KT, W, R any](p *Port[Record[K, V]], n Node, table *View[K
 			} else if !left {
 				return nil
 			}
-			m, err := f(kv, v, match)
+			m, err := f(kv, v, k, match)
 			if err != nil {
 				return s.failed(Processing, err)
 			}

@@ -43,9 +43,9 @@ type windowed[K, V, A any] struct {
 
 // AggregateWindows folds the values of each key and time window. Records without key are dropped. Null values are folded,
 // too, if the function can see them; they always move the operator's time.
-func AggregateWindows[K, V, A any](p *Port[Record[K, V]], n Node, w Windowing, key *Coder[K], value *Coder[V], agg *Coder[A], t *TableState, needs Needs, add Fold[K, V, A]) *Port[Update[Windowed[K], A]] {
+func AggregateWindows[K, V, A any](p *Port[Record[K, V]], n Node, w Windowing, key *Coder[K], value *Coder[V], agg *Coder[A], t *TableState, needs Needs, add Maker[Fold[K, V, A]]) *Port[Update[Windowed[K], A]] {
 	out := new(Port[Update[Windowed[K], A]])
-	p.To(func(b *Build) Next[Record[K, V]] {
+	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		base := newWindowed(b, n, w, out, key, value, agg, t, needs, add)
 		if w.Kind == SlidingWindows {
 			return (&sliding[K, V, A]{windowed: base}).take
@@ -55,9 +55,9 @@ func AggregateWindows[K, V, A any](p *Port[Record[K, V]], n Node, w Windowing, k
 	return out
 }
 
-func newWindowed[K, V, A any](b *Build, n Node, w Windowing, out *Port[Update[Windowed[K], A]], key *Coder[K], value *Coder[V], agg *Coder[A], t *TableState, needs Needs, add Fold[K, V, A]) windowed[K, V, A] {
+func newWindowed[K, V, A any](b *Build, n Node, w Windowing, out *Port[Update[Windowed[K], A]], key *Coder[K], value *Coder[V], agg *Coder[A], t *TableState, needs Needs, add Maker[Fold[K, V, A]]) windowed[K, V, A] {
 	return windowed[K, V, A]{
-		Site: b.site(n), Windowing: w, key: key, in: value, agg: agg, needs: needs, add: add, sendOld: t.SendOld,
+		Site: b.site(n), Windowing: w, key: key, in: value, agg: agg, needs: needs, add: add(b.ctx), sendOld: t.SendOld,
 		time: b.task.clock(n.Name, -1), windows: b.store(t.Store).window, next: out.compile(b),
 	}
 }
@@ -65,14 +65,15 @@ func newWindowed[K, V, A any](b *Build, n Node, w Windowing, out *Port[Update[Wi
 // begin takes a record up: it moves time, encodes the key and decodes what is needed. It reports false when the record ends
 // here.
 func (n *windowed[K, V, A]) begin(r *Record[K, V]) (bool, error) {
+	n.here()
 	if r.Key.IsNull() {
-		n.task.drop(dropNullKey)
+		n.drop(DropNullKey)
 		return false, nil
 	}
 	n.at = r.Time
 	n.close = n.time.advance(r.Time) - n.Grace
 	if r.Value.IsNull() && n.needs.Value && !n.in.SeesNull() {
-		n.task.drop(dropNullValue)
+		n.drop(DropNullValue)
 		return false, nil
 	}
 	var err error
@@ -94,9 +95,10 @@ type row struct {
 // fold adds the record in work to old and puts the result into the window, unless it is closed.
 func (n *windowed[K, V, A]) fold(w Window, old row) error {
 	if w.EndMillis < n.close || (w.EndMillis == n.close && n.Kind == TimeWindows) {
-		n.task.drop(dropLate)
+		n.drop(DropLate)
 		return nil
 	}
+	n.here() // earlier windows of this record may have been sent on
 	var a A
 	var err error
 	at := n.at
@@ -124,7 +126,7 @@ func (n *windowed[K, V, A]) put(w Window, old row, at int64) error {
 		n.u.Old.SetBytes(n.scratch().Copy(old.bytes))
 	}
 	if !n.windows.Put(n.kb, w.StartMillis, b, at) {
-		n.task.drop(dropLate)
+		n.drop(DropExpired)
 		return nil
 	}
 	n.u.Key.SetBytes(windowedKey(n.kb, n.Kind, w, n.scratch()))

@@ -10,23 +10,43 @@ type Next[R any] func(r *R) error
 
 // Port is a node's output while the program is built: the recipes of all nodes below. Compiling it for a task gives one Next.
 type Port[R any] struct {
-	children []func(*Build) Next[R]
+	children []child[R]
+}
+
+type child[R any] struct {
+	name    string // of the node
+	compile func(*Build) Next[R]
 }
 
 // To adds a node below.
-func (p *Port[R]) To(child func(*Build) Next[R]) { p.children = append(p.children, child) }
+func (p *Port[R]) To(name string, compile func(*Build) Next[R]) {
+	p.children = append(p.children, child[R]{name, compile})
+}
 
 // compile makes the nodes below for one task. They run in the order in which they were added.
 func (p *Port[R]) compile(b *Build) Next[R] {
-	switch len(p.children) {
+	next, _ := p.compileNamed(b)
+	return next
+}
+
+// compileNamed is compile that also gives each of the nodes by its name.
+func (p *Port[R]) compileNamed(b *Build) (Next[R], map[string]Next[R]) {
+	all := make([]Next[R], len(p.children))
+	byName := make(map[string]Next[R], len(p.children))
+	for i, c := range p.children {
+		all[i] = c.compile(b)
+		byName[c.name] = all[i]
+	}
+	return inOrder(all), byName
+}
+
+// inOrder hands a record to one node after the other.
+func inOrder[R any](all []Next[R]) Next[R] {
+	switch len(all) {
 	case 0:
 		return func(*R) error { return nil }
 	case 1:
-		return p.children[0](b)
-	}
-	all := make([]Next[R], len(p.children))
-	for i, child := range p.children {
-		all[i] = child(b)
+		return all[0]
 	}
 	return func(r *R) error {
 		for _, next := range all {
@@ -43,6 +63,7 @@ type Build struct {
 	task   *Task
 	ctx    context.Context
 	shared map[any]any
+	err    error // the first mistake that a recipe found
 }
 
 // Maker makes a node's function for one task. ctx is the task's: see TaskConfig.Context.
@@ -63,12 +84,22 @@ func Shared[T any](b *Build, key any, compile func(*Build) T) T {
 
 // Site is what a node knows of its place: its name, its task and what to do with errors.
 type Site struct {
-	task *Task
-	name string
-	on   Handler
+	task    *Task
+	name    string
+	index   int // among the task's sites
+	on      Handler
+	dropped map[string]int64 // by reason; nil at first
 }
 
-func (b *Build) site(n Node) *Site { return &Site{task: b.task, name: n.Name, on: n.OnError} }
+func (b *Build) site(n Node) *Site {
+	s := &Site{task: b.task, name: n.Name, index: len(b.task.sites), on: n.OnError}
+	b.task.sites = append(b.task.sites, s)
+	return s
+}
+
+// here marks the node as the one at work, to which a panic is put down. A node says so before it calls a function or codec of
+// the user; again, when nodes below have worked meanwhile.
+func (s *Site) here() { s.task.at = s.index }
 
 // Node is what all nodes have.
 type Node struct {
@@ -121,13 +152,13 @@ func (s *Site) failed(stage Stage, err error) error {
 	}
 	switch h.Action {
 	case Continue:
-		s.task.drop(stage.String())
+		s.drop(stage.String())
 		return nil
 	case DeadLetter:
 		if s.task.cur == s.task.idle {
 			break // no record is to blame
 		}
-		s.task.drop(stage.String())
+		s.drop(stage.String())
 		return s.task.deadLetter(h.Topic, s.name, stage, err)
 	}
 	return s.wrap(stage, err)

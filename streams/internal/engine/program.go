@@ -8,7 +8,8 @@ import (
 // read-only after that.
 type Program struct {
 	Graph   *topology.Graph
-	sources map[string]func(*Build) sourceFunc // by node
+	sources map[string]source // by node
+	stamps  map[string]Stamp  // by source; none: the record's own time
 	globals map[string]func(*Globals) sourceFunc
 	stores  map[string]any // typed descriptions of stores that processors open by name
 }
@@ -17,10 +18,21 @@ type Program struct {
 func NewProgram() *Program {
 	return &Program{
 		Graph:   topology.New(),
-		sources: make(map[string]func(*Build) sourceFunc),
+		sources: make(map[string]source),
+		stamps:  make(map[string]Stamp),
 		globals: make(map[string]func(*Globals) sourceFunc),
 		stores:  make(map[string]any),
 	}
+}
+
+// source is a source node and its recipe.
+type source struct {
+	Node
+	compile func(*Build, *Site) sourceFunc
+}
+
+func (p *Program) addSource(n Node, compile func(*Build, *Site) sourceFunc) {
+	p.sources[n.Name] = source{n, compile}
 }
 
 // sourceFunc takes one raw record with its event time.
@@ -29,7 +41,7 @@ type sourceFunc func(in *Input, at int64) error
 // Source makes the source node n of a program: raw records in, records out. Nothing is decoded here.
 func Source[K, V any](p *Program, n Node) *Port[Record[K, V]] {
 	out := new(Port[Record[K, V]])
-	p.sources[n.Name] = func(b *Build) sourceFunc {
+	p.addSource(n, func(b *Build, _ *Site) sourceFunc {
 		next := out.compile(b)
 		r := new(Record[K, V])
 		return func(in *Input, at int64) error {
@@ -38,6 +50,6 @@ func Source[K, V any](p *Program, n Node) *Port[Record[K, V]] {
 			r.Time = at
 			return next(r)
 		}
-	}
+	})
 	return out
 }

@@ -16,18 +16,24 @@ type inputID struct {
 // queue holds the records of one input partition that wait for their turn, in offset order.
 type queue struct {
 	id       inputID
-	node     string
+	site     *Site // of the source node
 	source   sourceFunc
+	stamp    Stamp   // nil: records have their own time
 	records  []Input // those from head on are waiting
 	head     int
 	position int64 // offset after the last record processed, -1 before the first
 	time     int64 // partition time: highest timestamp taken, -1 at first; committed with the position
 	awaited  bool  // while it is empty, ProcessReady takes nothing from the others (trap 2)
+
+	// With a stamp:
+	stamped bool // the head has been given its time
+	at      int64
+	failed  error // instead, an error that fails the task when the head is taken
 }
 
-func (t *Task) addQueue(topic, node string, source sourceFunc) {
+func (t *Task) addQueue(topic string, site *Site, source sourceFunc, stamp Stamp) {
 	q := &queue{
-		id: inputID{topic, t.id.Partition}, node: node, source: source, position: -1, time: -1,
+		id: inputID{topic, t.id.Partition}, site: site, source: source, stamp: stamp, position: -1, time: -1,
 	}
 	t.queues = append(t.queues, q)
 	t.byInput[q.id] = q
@@ -44,7 +50,12 @@ func (t *Task) Add(topic string, partition int32, records []Input) error {
 		waiting := copy(q.records, q.records[q.head:])
 		q.records, q.head = q.records[:waiting], 0
 	}
+	wasEmpty := len(q.records) == 0
 	q.records = append(q.records, records...)
+	if q.stamp != nil {
+		q.stamped = q.stamped && !wasEmpty
+		t.stampHead(q)
+	}
 	return nil
 }
 
@@ -57,10 +68,19 @@ func (t *Task) Waiting(topic string, partition int32) int {
 	return len(q.records) - q.head
 }
 
+// headTime is the event time of the first waiting record.
+func (q *queue) headTime() int64 {
+	if q.stamp != nil {
+		return q.at
+	}
+	return q.records[q.head].Timestamp
+}
+
 func (q *queue) take() (*Input, int64) {
-	in := &q.records[q.head]
+	in, at := &q.records[q.head], q.headTime()
 	q.head++
-	return in, in.Timestamp
+	q.stamped = false
+	return in, at
 }
 
 // choose returns the queue whose head has the lowest timestamp, the first of equals, or nil when all are empty.
@@ -71,7 +91,7 @@ func (t *Task) choose() *queue {
 		if q.head == len(q.records) {
 			continue
 		}
-		if at := q.records[q.head].Timestamp; best == nil || at < bestTime {
+		if at := q.headTime(); best == nil || at < bestTime {
 			best, bestTime = q, at
 		}
 	}

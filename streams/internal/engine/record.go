@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Header is one header of a record. Value nil is null.
 type Header struct {
@@ -52,6 +55,11 @@ func (w Window) End() time.Time { return time.UnixMilli(w.EndMillis).UTC() }
 type Windowed[K any] struct {
 	Key    K
 	Window Window
+}
+
+// String shows the key and its window, as "key@start/end" with times in ms.
+func (w Windowed[K]) String() string {
+	return fmt.Sprintf("%v@%d/%d", w.Key, w.Window.StartMillis, w.Window.EndMillis)
 }
 
 // Record flows between the nodes of streams. A node must not change a record it received; it may fill in what is decoded or

@@ -59,9 +59,14 @@ func (t *Task) punctuate(kind Clock, now int64) error {
 		t.scratch.buf = t.scratch.buf[:0]
 		due := p.next.value
 		p.next.value = due + ((now-due)/p.interval+1)*p.interval
-		if err := p.run(now); err != nil {
+		if err := t.runPunctuator(p, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (t *Task) runPunctuator(p *punctuator, now int64) (err error) {
+	defer t.recovered(&err)
+	return p.run(now)
 }

@@ -98,6 +98,19 @@ func (s *KeyValue[K, V]) Len() int { return s.rows.Len() }
 // Range yields the entries with from ≤ key ≤ to in the order of the keys' bytes, nil being an open end, until one cannot be
 // decoded: that error goes to failed.
 func (s *KeyValue[K, V]) Range(from, to *K, failed func(error)) iter.Seq2[K, V] {
+	return s.scan(from, to, failed, s.rows.Range)
+}
+
+// RangeBackward is Range from the highest key down.
+func (s *KeyValue[K, V]) RangeBackward(from, to *K, failed func(error)) iter.Seq2[K, V] {
+	scanner, ok := s.rows.(state.Scanner)
+	if !ok {
+		panic(fmt.Sprintf("BUG: store of task %s cannot scan backward", s.task.id))
+	}
+	return s.scan(from, to, failed, scanner.RangeBackward)
+}
+
+func (s *KeyValue[K, V]) scan(from, to *K, failed func(error), rows func(from, to []byte) iter.Seq2[[]byte, state.Value]) iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		lo, err := s.bound(from)
 		if err != nil {
@@ -109,7 +122,7 @@ func (s *KeyValue[K, V]) Range(from, to *K, failed func(error)) iter.Seq2[K, V] 
 			failed(err)
 			return
 		}
-		for kb, row := range s.rows.Range(lo, hi) {
+		for kb, row := range rows(lo, hi) {
 			k, err := s.Key.DecodeBytes(kb)
 			if err != nil {
 				failed(err)
@@ -148,6 +161,7 @@ var errNullKey = errors.New("the key is null")
 // WindowStore is a store of windows with its types. It belongs to its task's goroutine.
 type WindowStore[K, V any] struct {
 	StoreTypes[K, V]
+	size    int64 // of a window in ms
 	windows state.Window
 	scratch Scratch
 }
@@ -161,7 +175,7 @@ func OpenWindow[K, V any](t *Task, name string) (*WindowStore[K, V], error) {
 	if s.window == nil {
 		return nil, fmt.Errorf("cannot open store %s as window store: %w", name, ErrStoreType)
 	}
-	return &WindowStore[K, V]{StoreTypes: types, windows: s.window}, nil
+	return &WindowStore[K, V]{StoreTypes: types, windows: s.window, size: s.desc.WindowSize.Milliseconds()}, nil
 }
 
 // Get returns a copy of the value of the window that begins at start, in ms.
@@ -207,6 +221,28 @@ func (s *WindowStore[K, V]) Fetch(k K, from, to int64, failed func(error)) iter.
 				return
 			}
 			if !yield(start, v) {
+				return
+			}
+		}
+	}
+}
+
+// FetchAll yields the windows of all keys with from ≤ start ≤ to, by start, then by key, until one cannot be decoded: that
+// error goes to failed.
+func (s *WindowStore[K, V]) FetchAll(from, to int64, failed func(error)) iter.Seq2[Windowed[K], V] {
+	return func(yield func(Windowed[K], V) bool) {
+		for w, row := range s.windows.FetchAll(from, to) {
+			k, err := s.Key.DecodeBytes(w.Key)
+			if err != nil {
+				failed(err)
+				return
+			}
+			v, err := s.Value.DecodeBytes(row.Bytes)
+			if err != nil {
+				failed(err)
+				return
+			}
+			if !yield(Windowed[K]{Key: k, Window: Window{w.Start, w.Start + s.size}}, v) {
 				return
 			}
 		}

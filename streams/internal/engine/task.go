@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/millrace/millrace/streams/topology"
@@ -63,7 +62,8 @@ type Task struct {
 	starts  []func() error
 	closers []func() error
 	sched   schedule
-	dropped map[string]int64 // records dropped, by reason
+	sites   []*Site // of all nodes
+	at      int     // the node at work, by its place in sites: for panics (not a pointer, whose write barrier would cost a check per node)
 
 	streamTime int64    // highest event time taken so far, -1 at first; never falls
 	cur        *Input   // the record in work, or idle
@@ -77,7 +77,7 @@ type Task struct {
 func NewTask(p *Program, cfg TaskConfig) (*Task, error) {
 	t := &Task{
 		id: cfg.ID, program: p, cfg: cfg, streamTime: -1, idle: &Input{Partition: cfg.ID.Partition, Offset: -1},
-		byInput: make(map[inputID]*queue), byName: make(map[string]*taskStore), dropped: make(map[string]int64),
+		byInput: make(map[inputID]*queue), byName: make(map[string]*taskStore),
 	}
 	t.cur = t.idle
 	t.scratch.reset()
@@ -98,11 +98,16 @@ func NewTask(p *Program, cfg TaskConfig) (*Task, error) {
 			if n.Kind != topology.KindSource {
 				continue
 			}
-			source := p.sources[n.Name](b)
+			source := p.sources[n.Name]
+			site := b.site(source.Node)
+			take := source.compile(b, site)
 			for _, topic := range n.Topics {
-				t.addQueue(t.topic(p.Graph, topic), n.Name, source)
+				t.addQueue(t.topic(p.Graph, topic), site, take, p.stamps[n.Name])
 			}
 		}
+	}
+	if b.err != nil {
+		return nil, b.err
 	}
 	if len(t.queues) == 0 {
 		return nil, fmt.Errorf("cannot make task %s: the topology has no such part", t.id)
@@ -132,11 +137,6 @@ func (t *Task) Topics() []string {
 	}
 	return topics
 }
-
-// Dropped counts dropped records by reason, a copy.
-func (t *Task) Dropped() map[string]int64 { return maps.Clone(t.dropped) }
-
-func (t *Task) drop(reason string) { t.dropped[reason]++ }
 
 // Close ends the task's processors in the reverse order of their creation. It neither flushes nor commits.
 func (t *Task) Close() error {
@@ -172,6 +172,9 @@ func (t *Task) ProcessAll(limit int) (int, error) {
 }
 
 func (t *Task) process(q *queue) error {
+	if q.failed != nil {
+		return q.failed
+	}
 	in, at := q.take()
 	if at > q.time {
 		q.time = at
@@ -187,18 +190,28 @@ func (t *Task) process(q *queue) error {
 	}
 	if at < 0 {
 		return &RecordError{
-			Task: t.id, Node: q.node, Stage: Decoding, Topic: in.Topic, Partition: in.Partition, Offset: in.Offset,
+			Task: t.id, Node: q.site.name, Stage: Decoding, Topic: in.Topic, Partition: in.Partition, Offset: in.Offset,
 			Err: fmt.Errorf("%w: %d", ErrInvalidTimestamp, at),
 		}
 	}
-	if err := q.source(in, at); err != nil {
+	q.site.here()
+	if err := t.run(q, in, at); err != nil {
 		return err
 	}
 	q.position = in.Offset + 1
+	if q.stamp != nil {
+		t.stampHead(q)
+	}
 	if advanced && t.sched.hasStreamTime() {
 		return t.punctuate(StreamTime, t.streamTime)
 	}
 	return nil
+}
+
+// run takes one record through the topology. It is where a panic in a function of the user becomes an error.
+func (t *Task) run(q *queue, in *Input, at int64) (err error) {
+	defer t.recovered(&err)
+	return q.source(in, at)
 }
 
 // Punctuate runs the wall-clock punctuators that are due at now, in ms.
