@@ -37,6 +37,7 @@ func apply(opts []Option) options {
 
 // As names what the verb makes: the store of TableFrom, GlobalTableFrom, ToTable, Count, Reduce and Aggregate; the grouping
 // and its repartition topic of GroupBy and GroupByKey; the topic of Repartition; the nodes and topics of joins; else the node.
+// The package comment has a table.
 func As(name string) Option { return func(o *options) { o.as = name } }
 
 // Named names the node of a verb where As names its store.

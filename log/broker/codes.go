@@ -110,6 +110,9 @@ func code(err error) int16 {
 	return 0
 }
 
+// maxMessageBytes bounds the text that goes with a code: it may quote what the client sent.
+const maxMessageBytes = 1024
+
 // message is the text that goes with a code; nil without an error. What the code itself says is not said again.
 func message(err error) *string {
 	if err == nil {
@@ -118,6 +121,9 @@ func message(err error) *string {
 	text := err.Error()
 	if kafka, ok := errors.AsType[*kerr.Error](err); ok {
 		text = strings.TrimPrefix(text, kafka.Error()+": ")
+	}
+	if len(text) > maxMessageBytes {
+		text = strings.ToValidUTF8(text[:maxMessageBytes], "") + "…"
 	}
 	return &text
 }

@@ -57,6 +57,12 @@ func testGroupThroughTheWire(t *testing.T) {
 		t.Fatalf("assigned %+v", got)
 	}
 	want(t, "a heartbeat", a.heartbeat("g", first.MemberID, first.Generation), nil)
+	describe := versioned(kmsg.NewPtrDescribeGroupsRequest(), 5)
+	describe.Groups = []string{"g"}
+	kept := ask[*kmsg.DescribeGroupsResponse](a, describe).Groups[0].Members[0]
+	if string(kept.ProtocolMetadata) != "what the member wants" || string(kept.MemberAssignment) != "all of it" {
+		t.Errorf("kept were %q and %q", kept.ProtocolMetadata, kept.MemberAssignment)
+	}
 
 	join := joinOf("g", "")
 	parked := b.send(join)

@@ -47,6 +47,9 @@ type GroupConfig struct {
 	Reset    Reset
 	// ResetByTopic overrides Reset for some topics when there is no committed offset.
 	ResetByTopic map[string]Reset
+	// StartAt are topics that are read, when there is no committed offset, from the first record with a timestamp at or after the
+	// one given, in ms; from the end if there is none. It goes before ResetByTopic.
+	StartAt map[string]int64
 
 	// The callbacks run on the goroutine that calls Poll or Leave, inside of that call, so they never run beside its other work.
 	// They may use Commit, Committed, Seek, Pause and Resume, but not Poll, Leave or Close.
@@ -164,10 +167,17 @@ func (r Reset) reset() kgo.Offset {
 // resetByTopic replaces the start of partitions that have no committed offset.
 func (g *Group) resetByTopic(_ context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	none := g.cfg.Reset.start()
-	for topic, reset := range g.cfg.ResetByTopic {
-		for p, at := range offsets[topic] {
+	for topic, partitions := range offsets {
+		start := none
+		if reset, ok := g.cfg.ResetByTopic[topic]; ok {
+			start = reset.start()
+		}
+		if ms, ok := g.cfg.StartAt[topic]; ok {
+			start = kgo.NewOffset().AfterMilli(ms)
+		}
+		for p, at := range partitions {
 			if at == none {
-				offsets[topic][p] = reset.start()
+				partitions[p] = start
 			}
 		}
 	}

@@ -40,6 +40,8 @@ const (
 	retryDelay = time.Second
 	// maxProtocols is how many protocols a member may offer. Clients offer one for each assignor, so a handful; choosing one compares them all.
 	maxProtocols = 64
+	// maxInstanceIDBytes is Kafka's bound on group.instance.id. Member ids begin with it, and must fit in a string of the log.
+	maxInstanceIDBytes = 249
 	// maxExpiredPerTick bounds the tombstones of one sweep; the next one follows at once.
 	maxExpiredPerTick = 10_000
 	// maxFiredPerTick bounds how many timers one Tick serves.

@@ -61,6 +61,8 @@ func (m *Machine) checkJoin(j *joining) int16 {
 		return invalidSessionTimeout
 	case size > m.cfg.MaxMemberMetadataBytes || len(j.protocols) > maxProtocols:
 		return invalidRequest
+	case j.req.InstanceID != nil && len(*j.req.InstanceID) > maxInstanceIDBytes:
+		return invalidRequest
 	}
 	return noError
 }

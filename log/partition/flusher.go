@@ -72,6 +72,13 @@ func (f *flusher) take() []*Log {
 	return logs
 }
 
+// paced tells whether the next pass will be held.
+func (d *Directory) paced() bool {
+	d.flusher.mu.Lock()
+	defer d.flusher.mu.Unlock()
+	return d.flusher.mu.pace.paced
+}
+
 // due says how long the flusher may wait: 0 is not at all, negative is till it is woken.
 func (d *Directory) due() time.Duration {
 	f := &d.flusher
@@ -129,10 +136,12 @@ func (d *Directory) flushLoop() {
 func (d *Directory) pass(logs []*Log) {
 	began := time.Now()
 	var wg sync.WaitGroup
-	if d.marks.dirty() && len(logs) > 0 {
-		wg.Go(d.syncMarks)
-	} else {
+	later := d.paced() // nothing else is due for a while: one thread does, and the acks need not wait for it
+	switch {
+	case len(logs) == 0:
 		d.syncMarks()
+	case !later && d.marks.dirty():
+		wg.Go(d.syncMarks)
 	}
 	slots := make(chan struct{}, d.cfg.FlushConcurrency)
 	for i, l := range logs {
@@ -153,6 +162,9 @@ func (d *Directory) pass(logs []*Log) {
 	d.flusher.passes.Add(1)
 	d.flusher.syncs.Add(int64(len(logs)))
 	d.flusher.nanos.Add(int64(time.Since(began)))
+	if later {
+		d.syncMarks()
+	}
 	d.settle(logs)
 }
 

@@ -7,14 +7,14 @@ import "time"
 // once a period. An append that comes alone is synced at once.
 const (
 	// passPeriod is the least time between the beginnings of two passes while passes are paced.
-	passPeriod = time.Millisecond / 2
+	passPeriod = time.Millisecond
 	// pacedAppends is how many appends a pass must have covered for the next one to be paced.
 	pacedAppends = 4
 	// pacedRate is how many appends in a period make the next pass paced, however few each pass covers. One client that waits for each ack cannot
 	// reach it: it needs a round trip and a sync per append.
 	pacedRate = 8
 	// holdBytes ends the wait: so much is worth a sync of its own.
-	holdBytes = 64 << 10
+	holdBytes = 32 << 10
 )
 
 // pace decides how long the next pass is held. The zero value holds nothing. It is used under the flusher's lock.

@@ -153,6 +153,9 @@ func (s *Segment) Find(offset int64) (position int64, header Header, err error) 
 }
 
 func (s *Segment) find(h *handle, v *View, offset int64) (int64, Header, error) {
+	if v.last.Size > 0 && offset >= v.last.Base && offset < v.Next { // who reads along with the appends
+		return v.Size - v.last.Size, v.last, nil
+	}
 	x, err := s.indexesOf(h, v)
 	if err != nil {
 		return 0, Header{}, err

@@ -38,6 +38,7 @@ type View struct {
 	known bool // Max is known: else it is in the time index
 
 	sealed  bool
+	last    Header       // of the newest batch, if this process wrote it; else its Size is 0
 	offsets []IndexEntry // until a sealed segment's indexes are on disk; a prefix of a growing slice
 	times   []TimeEntry
 }

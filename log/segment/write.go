@@ -101,7 +101,7 @@ func (s *Segment) write(file disk.File, b []byte, at int64) error {
 // grown is the view after a batch: indexed in Kafka's way, an entry before the batch that passes the interval.
 func (s *Segment) grown(v *View, h Header) *View {
 	next := *v
-	next.Size, next.Next = v.Size+h.Size, h.Next()
+	next.Size, next.Next, next.last = v.Size+h.Size, h.Next(), h
 	last := h.Next() - 1
 	if h.MaxTimestamp > v.Max.Timestamp {
 		next.Max = Newest{h.MaxTimestamp, last}

@@ -129,7 +129,8 @@ func (r *Reader) Varint() int32 {
 	return int32(u>>1) ^ -int32(u&1)
 }
 
-// length reads the length of a string (short) or of bytes; -1 is null.
+// length reads the length of a string (short) or of bytes; -1 is null. A compact string is no longer than another one can be, as in Kafka: it will be
+// written in the old form, to a log or to an older client, where a longer length would wrap around.
 func (r *Reader) length(compact, short bool) int {
 	var n int64
 	switch {
@@ -145,6 +146,10 @@ func (r *Reader) length(compact, short bool) int {
 	}
 	if n < -1 || n > int64(len(r.src)) {
 		r.fail("length %d, %d bytes left", n, len(r.src))
+		return 0
+	}
+	if short && n > math.MaxInt16 {
+		r.fail("a string of %d bytes, %d are allowed", n, math.MaxInt16)
 		return 0
 	}
 	return int(n)

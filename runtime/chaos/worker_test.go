@@ -115,6 +115,7 @@ func worker(t *testing.T, brokers, state string) *process {
 type events struct {
 	producer *client.Producer
 	random   *rand.Rand
+	start    time.Time // of the event times
 	written  int
 	counts   map[string]int64
 }
@@ -124,12 +125,11 @@ func (e *events) write(t *testing.T, n int) {
 	t.Helper()
 	tick := time.NewTicker(eventTick)
 	defer tick.Stop()
-	start := time.UnixMilli(1_700_000_000_000)
 	for range n / eventsPerTick {
 		<-tick.C
 		for range eventsPerTick {
 			key := fmt.Sprintf("key-%02d", e.random.IntN(eventKeys))
-			at := start.Add(time.Duration(e.random.Int64N(int64(eventSpan)))).UnixMilli()
+			at := e.start.Add(time.Duration(e.random.Int64N(int64(eventSpan)))).UnixMilli()
 			r := client.NewRecord(eventTopic, []byte(key), []byte("x"))
 			r.Timestamp = at
 			e.producer.Produce(t.Context(), r, nil)
@@ -159,7 +159,7 @@ func TestKillWorkers(t *testing.T) {
 	defer producer.Close()
 	states := t.TempDir()
 	workers := []*process{worker(t, addr, filepath.Join(states, "a")), worker(t, addr, filepath.Join(states, "b"))}
-	e := &events{producer: producer, random: rand.New(rand.NewPCG(1, 2)), counts: make(map[string]int64)}
+	e := &events{producer: producer, start: time.Now().Add(-eventSpan), random: rand.New(rand.NewPCG(1, 2)), counts: make(map[string]int64)}
 	twice := int64(0)
 	for kill := range times(2, 10) {
 		e.write(t, eventsPerLife)

@@ -15,7 +15,7 @@ import (
 )
 
 // limit is how long one client may take for one test.
-const limit = 90 * time.Second
+const limit = 2 * time.Minute
 
 // codecs by the name that kcat and the others use.
 func codecs() []string { return []string{"none", "gzip", "snappy", "lz4", "zstd"} }

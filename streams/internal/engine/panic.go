@@ -69,10 +69,10 @@ func (t *Task) recovered(err *error) {
 	}
 	e := newPanicError(p)
 	if e.bug {
-		*err = t.sites[t.at].wrap(Processing, e)
+		*err = t.at.wrap(Processing, e)
 		return
 	}
-	*err = t.sites[t.at].failed(Processing, e)
+	*err = t.at.failed(Processing, e)
 }
 
 // guarded calls f, which belongs to no record: a panic becomes its error.

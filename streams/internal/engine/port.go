@@ -86,20 +86,19 @@ func Shared[T any](b *Build, key any, compile func(*Build) T) T {
 type Site struct {
 	task    *Task
 	name    string
-	index   int // among the task's sites
 	on      Handler
 	dropped map[string]int64 // by reason; nil at first
 }
 
 func (b *Build) site(n Node) *Site {
-	s := &Site{task: b.task, name: n.Name, index: len(b.task.sites), on: n.OnError}
+	s := &Site{task: b.task, name: n.Name, on: n.OnError}
 	b.task.sites = append(b.task.sites, s)
 	return s
 }
 
 // here marks the node as the one at work, to which a panic is put down. A node says so before it calls a function or codec of
 // the user; again, when nodes below have worked meanwhile.
-func (s *Site) here() { s.task.at = s.index }
+func (s *Site) here() { s.task.at = s }
 
 // Node is what all nodes have.
 type Node struct {

@@ -63,7 +63,7 @@ type Task struct {
 	closers []func() error
 	sched   schedule
 	sites   []*Site // of all nodes
-	at      int     // the node at work, by its place in sites: for panics (not a pointer, whose write barrier would cost a check per node)
+	at      *Site   // the node at work, for panics
 
 	streamTime int64    // highest event time taken so far, -1 at first; never falls
 	cur        *Input   // the record in work, or idle
@@ -194,7 +194,7 @@ func (t *Task) process(q *queue) error {
 			Err: fmt.Errorf("%w: %d", ErrInvalidTimestamp, at),
 		}
 	}
-	q.site.here()
+	t.at = q.site
 	if err := t.run(q, in, at); err != nil {
 		return err
 	}

@@ -144,6 +144,9 @@ func (w *worker) findEnds(ts []*task) error {
 			if in.next < 0 {
 				in.next = starts[in.TopicPartition]
 			}
+			if in.next < 0 { // it starts at a time, and nothing is that new
+				in.next = in.end
+			}
 		}
 	}
 	return nil
@@ -151,6 +154,9 @@ func (w *worker) findEnds(ts []*task) error {
 
 // startOf is where the group begins to read a topic that nothing is committed for.
 func (w *worker) startOf(topic string) int64 {
+	if ms, ok := w.startTimes(time.Now())[topic]; ok {
+		return ms
+	}
 	reset, ok := w.resets()[topic]
 	if !ok {
 		reset = w.cfg.Reset
