@@ -10,7 +10,8 @@ type (
 	PanicError = engine.PanicError
 )
 
-// ErrInvalidTimestamp is a record with a negative timestamp: see [EventTime].
+// ErrInvalidTimestamp is a record whose timestamp is negative, or above 1<<62 ms, where sums with the lengths of windows would
+// wrap: see [EventTime].
 var ErrInvalidTimestamp = engine.ErrInvalidTimestamp
 
 // ErrNoSuchPartition is the choice of a [Partitioner] that the topic does not have.

@@ -31,7 +31,7 @@ func Back(d time.Duration) StartPoint {
 }
 
 // EventTime says where the records of a source get their event time from: [SkipInvalidTime], [PartitionTimeIfInvalid],
-// [WallClockTime] or [TimeOf]. Without it that is their own timestamp, and a negative one stops the application. The time is set
+// [WallClockTime] or [TimeOf]. Without it that is their own timestamp, and an invalid one ([ErrInvalidTimestamp]) stops the application. The time is set
 // when a record becomes the next of its partition; it decides which partition's record is processed next, moves stream time and
 // becomes the time of the results. It is an option of From, FromTopics and TableFrom; nothing looks at the times of a global table.
 func EventTime(s TimeSource) Option {
@@ -44,11 +44,11 @@ type TimeSource struct {
 	of    any          // func(K, V, Origin) (time.Time, error)
 }
 
-// SkipInvalidTime takes the records' own timestamps. Records with a negative one are dropped and counted.
+// SkipInvalidTime takes the records' own timestamps. Records with an invalid one ([ErrInvalidTimestamp]) are dropped and counted.
 func SkipInvalidTime() TimeSource { return TimeSource{stamp: engine.SkipInvalidTime} }
 
 // PartitionTimeIfInvalid takes the records' own timestamps, and the highest time read from the partition so far in place of a
-// negative one. Before there is any, that is an error of the record: see [OnError].
+// invalid one. Before there is any, that is an error of the record: see [OnError].
 func PartitionTimeIfInvalid() TimeSource { return TimeSource{stamp: engine.PartitionTimeIfInvalid} }
 
 // WallClockTime takes the time of processing. What is processed again after a crash gets another time then.

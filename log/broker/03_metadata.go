@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"math"
 
@@ -58,20 +59,26 @@ func (b *Broker) mayCreate(req *kmsg.MetadataRequest) bool {
 func (b *Broker) createNamed(ctx context.Context, req *kmsg.MetadataRequest) {
 	image := b.cfg.Quorum.Image()
 	var specs []metadata.TopicSpec
+	seen := make(map[string]bool)
 	for _, t := range req.Topics {
-		if t.Topic == nil || t.TopicID != noTopicID {
+		if t.Topic == nil || t.TopicID != noTopicID || seen[*t.Topic] || len(specs) == metadata.MaxTopicsPerRequest {
 			continue
 		}
+		seen[*t.Topic] = true
 		if _, ok := image.Topic(*t.Topic); !ok && b.mayMake(*t.Topic, 1) == nil {
 			specs = append(specs, metadata.TopicSpec{Name: *t.Topic, Partitions: metadata.UseDefault, ReplicationFactor: metadata.UseDefault})
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, maxAdminWait)
 	defer cancel()
-	for i, result := range b.cfg.Quorum.CreateTopics(ctx, specs, false) {
+	failed, first := 0, error(nil)
+	for _, result := range b.cfg.Quorum.CreateTopics(ctx, specs, false) {
 		if result.Err != nil {
-			b.log.Warn("cannot create a topic on request", "topic", specs[i].Name, "err", result.Err)
+			failed, first = failed+1, cmp.Or(first, result.Err)
 		}
+	}
+	if failed > 0 { // one line, whatever the client has made up
+		b.log.Warn("cannot create topics on request", "failed", failed, "asked", len(specs), "err", first)
 	}
 }
 
@@ -94,8 +101,17 @@ func (b *Broker) fillMetadata(r *wire.Request, req *kmsg.MetadataRequest, resp *
 		}
 		return
 	}
+	// A topic that is named again is passed over, as in Kafka: the answer for one of many partitions is some thousand times as long as its name.
+	seen := make(map[topicRef]bool, len(req.Topics))
 	for _, in := range req.Topics {
-		resp.Topics = append(resp.Topics, b.namedTopic(image, in))
+		ref := topicRef{id: in.TopicID}
+		if in.Topic != nil {
+			ref.name = *in.Topic
+		}
+		if !seen[ref] {
+			seen[ref] = true
+			resp.Topics = append(resp.Topics, b.namedTopic(image, in))
+		}
 	}
 }
 

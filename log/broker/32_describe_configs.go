@@ -17,10 +17,15 @@ func (b *Broker) describeConfigs(_ context.Context, r *wire.Request) (wire.Reply
 	}
 	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
 	image := b.cfg.Quorum.Image()
+	seen := make(map[metadata.Resource]bool, len(req.Resources)) // who asks twice is answered once: the answer is far longer than the question
 	for _, in := range req.Resources {
+		resource := metadata.Resource{Type: metadata.ResourceType(in.ResourceType), Name: in.ResourceName}
+		if seen[resource] {
+			continue
+		}
+		seen[resource] = true
 		out := kmsg.NewDescribeConfigsResponseResource()
 		out.ResourceType, out.ResourceName = in.ResourceType, in.ResourceName
-		resource := metadata.Resource{Type: metadata.ResourceType(in.ResourceType), Name: in.ResourceName}
 		entries, err := b.cfg.Quorum.DescribeConfigs(image, resource, in.ConfigNames)
 		out.ErrorCode, out.ErrorMessage = code(err), message(err)
 		for _, e := range entries {

@@ -54,6 +54,45 @@ func TestLongNamesDoNotReachTheLog(t *testing.T) {
 	}
 }
 
+// TestWhoAsksTwiceIsAnsweredOnce: or a request of a few bytes for each name would be answered with as many times the whole topic, or group.
+func TestWhoAsksTwiceIsAnsweredOnce(t *testing.T) {
+	const times = 1000
+	r := newRig(t, nil)
+	id := r.topic("t", 50, nil)
+	c := r.dial()
+	c.coordinator("g")
+	c.commit("g", "t", id, 1)
+	name, fresh := "t", "fresh"
+	topics := kmsg.NewPtrMetadataRequest()
+	configs := kmsg.NewPtrDescribeConfigsRequest()
+	groups := kmsg.NewPtrDescribeGroupsRequest()
+	commits := kmsg.NewPtrOffsetFetchRequest()
+	for range times {
+		topics.Topics = append(topics.Topics, kmsg.MetadataRequestTopic{Topic: &name})
+		configs.Resources = append(configs.Resources, kmsg.DescribeConfigsRequestResource{ResourceType: kmsg.ConfigResourceTypeTopic, ResourceName: name})
+		groups.Groups = append(groups.Groups, "g")
+		commits.Groups = append(commits.Groups, kmsg.OffsetFetchRequestGroup{Group: "g"})
+	}
+	if n := len(ask[*kmsg.MetadataResponse](c, versioned(topics, 9)).Topics); n != 1 {
+		t.Errorf("Metadata: the topic is there %d times", n)
+	}
+	twice := kmsg.NewPtrMetadataRequest()
+	twice.AllowAutoTopicCreation = true
+	twice.Topics = []kmsg.MetadataRequestTopic{{Topic: &fresh}, {Topic: &fresh}}
+	if made := ask[*kmsg.MetadataResponse](c, versioned(twice, 9)).Topics; len(made) != 1 || made[0].ErrorCode != 0 {
+		t.Errorf("Metadata: a topic that is named twice is made as %+v", made)
+	}
+	if n := len(ask[*kmsg.DescribeConfigsResponse](c, versioned(configs, 4)).Resources); n != 1 {
+		t.Errorf("DescribeConfigs: the topic is there %d times", n)
+	}
+	if n := len(ask[*kmsg.DescribeGroupsResponse](c, versioned(groups, 5)).Groups); n != 1 {
+		t.Errorf("DescribeGroups: the group is there %d times", n)
+	}
+	if n := len(ask[*kmsg.OffsetFetchResponse](c, versioned(commits, 8)).Groups); n != 1 {
+		t.Errorf("OffsetFetch: the group is there %d times", n)
+	}
+}
+
 // simpleCommit is a commit of partition 0 of a topic by no member.
 func simpleCommit(topic string, offset int64) *kmsg.OffsetCommitRequest {
 	req := versioned(kmsg.NewPtrOffsetCommitRequest(), 9)

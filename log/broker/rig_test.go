@@ -44,11 +44,3 @@ func (c *conn) coordinator(group string) kmsg.FindCoordinatorResponse {
 	want(c.t, "the coordinator of "+group, resp.ErrorCode, nil)
 	return *resp
 }
-
-// create makes a topic by request.
-func (c *conn) create(name string, partitions int32) {
-	c.t.Helper()
-	req := creation(7, name)
-	req.Topics[0].NumPartitions = partitions
-	want(c.t, "creating "+name, c.createTopics(req)[0].ErrorCode, nil)
-}

@@ -9,7 +9,7 @@ type Part struct {
 }
 
 // Split cuts a request into the parts that may belong to different partitions of the offsets topic: one per group, in order. A request about one group is its own
-// part. ListGroups concerns every partition and has no parts: submit it to each. Merge puts the responses together.
+// part. A group that is named again is passed over, as in Kafka: an answer may be a thousand times as long as the name. ListGroups concerns every partition and has no parts: submit it to each. Merge puts the responses together.
 func Split(req kmsg.Request) []Part {
 	switch r := req.(type) {
 	case *kmsg.DescribeGroupsRequest:
@@ -41,8 +41,12 @@ func Split(req kmsg.Request) []Part {
 
 func splitEach[T any](items []T, part func(T) Part) []Part {
 	parts := make([]Part, 0, len(items))
+	seen := make(map[string]bool, len(items))
 	for _, item := range items {
-		parts = append(parts, part(item))
+		if p := part(item); !seen[p.Group] {
+			seen[p.Group] = true
+			parts = append(parts, p)
+		}
 	}
 	return parts
 }

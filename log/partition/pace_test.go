@@ -2,6 +2,7 @@ package partition
 
 import (
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,7 +51,14 @@ func TestPace(t *testing.T) {
 // TestPacedPasses appends one record every 50 µs: each is durable within a period, and passes begin no more than once a period.
 func TestPacedPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		d := mustOpen(t, testConfig(disk.NewMemory(), Fsync))
+		var marksSyncs atomic.Int64
+		fsys := disk.NewFaulty(disk.NewMemory(), func(o disk.Op) error {
+			if o.Kind == disk.OpSync && o.Name == marksFile {
+				marksSyncs.Add(1)
+			}
+			return nil
+		})
+		d := mustOpen(t, testConfig(fsys, Fsync))
 		if err := d.Create(Spec{ID: testID(0), Name: "t"}); err != nil {
 			t.Fatal(err)
 		}
@@ -61,6 +69,7 @@ func TestPacedPasses(t *testing.T) {
 			t.Fatalf("a record that comes alone is not synced at once: durable %d", got)
 		}
 		before := d.flusher.passes.Load()
+		marksSyncs.Store(0)
 		const every, count = 50 * time.Microsecond, 2000
 		appended := make(map[int64]time.Time)
 		worst, known := time.Duration(0), l.Durable()
@@ -76,6 +85,9 @@ func TestPacedPasses(t *testing.T) {
 		passes := d.flusher.passes.Load() - before
 		if most := int64(count*every/passPeriod) + pacedRate + 2; passes > most {
 			t.Errorf("%d passes in %v, want at most %d", passes, count*every, most)
+		}
+		if got := marksSyncs.Load(); got < passes-1 {
+			t.Errorf("marks were synced %d times in %d passes: each pass syncs those of the pass before", got, passes)
 		}
 		if worst > passPeriod+every {
 			t.Errorf("a record waited %v for its sync, want at most %v", worst, passPeriod)

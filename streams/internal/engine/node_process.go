@@ -11,7 +11,7 @@ import (
 type Processor[K, V any] struct {
 	Init    func() error // after the stores have been restored
 	Process func(*Record[K, V]) error
-	Close   func() error
+	Close   func() error // only after Init has succeeded
 }
 
 // Process adds a processor, which may forward any records. make is called once per task.
@@ -29,14 +29,18 @@ func process[K, V, K2, V2 any](p *Port[Record[K, V]], n Node, stores []string, k
 	p.To(n.Name, func(b *Build) Next[Record[K, V]] {
 		o := &Outlet[K2, V2]{Site: b.site(n), stores: stores, key: keyOut, value: valueOut}
 		o.next, o.children = out.compileNamed(b)
-		proc := make(o)
+		proc, started := make(o), false
 		b.task.starts = append(b.task.starts, func() error {
 			if err := guarded(proc.Init); err != nil {
 				return fmt.Errorf("cannot initialise processor %s of task %s: %w", n.Name, b.task.id, err)
 			}
+			started = true
 			return nil
 		})
 		b.task.closers = append(b.task.closers, func() error {
+			if !started {
+				return nil
+			}
 			if err := guarded(proc.Close); err != nil {
 				return fmt.Errorf("cannot close processor %s of task %s: %w", n.Name, b.task.id, err)
 			}
@@ -93,6 +97,9 @@ func (o *Outlet[K, V]) Forward(k K, v V, nullKey, nullValue bool, at int64, head
 }
 
 func (o *Outlet[K, V]) forward(next Next[Record[K, V]], k K, v V, nullKey, nullValue bool, at int64, headers []Header) error {
+	if !validTime(at) {
+		return fmt.Errorf("cannot forward from %s: %w: %d", o.name, ErrInvalidTimestamp, at)
+	}
 	before := o.task.headers
 	o.task.headers = headers
 	defer func() { o.task.headers = before }()

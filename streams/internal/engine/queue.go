@@ -2,8 +2,14 @@ package engine
 
 import "errors"
 
-// ErrInvalidTimestamp is a record with a negative timestamp.
-var ErrInvalidTimestamp = errors.New("timestamp is negative")
+// TimeMax is the latest event time in ms there may be. What is beyond it is as invalid as what is negative: a sum of a time and
+// the lengths of windows, graces and intervals must not wrap, or windows and punctuators would never come to an end.
+const TimeMax = 1 << 62
+
+// ErrInvalidTimestamp is a record with a negative timestamp, or one beyond TimeMax.
+var ErrInvalidTimestamp = errors.New("timestamp is no event time")
+
+func validTime(at int64) bool { return at >= 0 && at <= TimeMax }
 
 // ErrUnknownInput is a record of a partition that the task does not read.
 var ErrUnknownInput = errors.New("task does not read this partition")

@@ -1,6 +1,9 @@
 package engine
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Clock says what drives a punctuator.
 type Clock uint8
@@ -12,7 +15,9 @@ const (
 
 // schedule holds a task's punctuators in order of creation.
 type schedule struct {
-	list []*punctuator
+	list   []*punctuator
+	made   int  // ever; the numbers in the names of clocks
+	walked bool // by punctuate
 }
 
 type punctuator struct {
@@ -40,16 +45,39 @@ func (t *Task) schedule(node string, kind Clock, interval int64, run func(at int
 	}
 	p := &punctuator{clock: kind, interval: interval, run: run}
 	if kind == StreamTime {
-		p.next = t.clock(fmt.Sprintf("%s/punctuator-%d", node, len(t.sched.list)), 0)
+		p.next = t.clock(fmt.Sprintf("%s/punctuator-%d", node, t.sched.made), 0)
 	} else {
 		p.next = &clock{value: t.cfg.Now() + interval}
 	}
+	t.sched.made++
 	t.sched.list = append(t.sched.list, p)
-	return func() { p.cancelled = true }, nil
+	return func() { t.cancel(p) }, nil
+}
+
+// cancel forgets a punctuator and its clock.
+func (t *Task) cancel(p *punctuator) {
+	if p.cancelled {
+		return
+	}
+	p.cancelled = true
+	t.clocks = slices.DeleteFunc(t.clocks, func(c *clock) bool { return c == p.next })
+	t.sched.tidy()
+}
+
+// tidy drops cancelled punctuators, unless the list is being walked through.
+func (s *schedule) tidy() {
+	if !s.walked {
+		s.list = slices.DeleteFunc(s.list, func(p *punctuator) bool { return p.cancelled })
+	}
 }
 
 // punctuate fires what is due at now: once each, even if several intervals have passed; the next time stays on the grid.
 func (t *Task) punctuate(kind Clock, now int64) error {
+	t.sched.walked = true
+	defer func() {
+		t.sched.walked = false
+		t.sched.tidy()
+	}()
 	for i := 0; i < len(t.sched.list); i++ { // a punctuator may schedule others
 		p := t.sched.list[i]
 		if p.clock != kind || p.cancelled || now < p.next.value {

@@ -3,18 +3,19 @@ package engine
 import "fmt"
 
 // Stamp gives a record its event time in ms, when it becomes the next of its partition. partitionTime is the highest event time
-// the task has taken from it, -1 at first. A negative result skips the record, and counts it. A Stamp is shared by all tasks.
+// the task has taken from it, -1 at first. A result that is negative or beyond TimeMax skips the record, and counts it. A Stamp
+// is shared by all tasks.
 type Stamp func(in *Input, partitionTime int64, now func() int64) (at int64, stage Stage, err error)
 
-// SkipInvalidTime takes the records' own timestamps and skips negative ones.
+// SkipInvalidTime takes the records' own timestamps and skips invalid ones.
 func SkipInvalidTime(in *Input, _ int64, _ func() int64) (int64, Stage, error) {
 	return in.Timestamp, Processing, nil
 }
 
-// PartitionTimeIfInvalid takes the partition time in place of negative timestamps.
+// PartitionTimeIfInvalid takes the partition time in place of invalid timestamps.
 func PartitionTimeIfInvalid(in *Input, partitionTime int64, _ func() int64) (int64, Stage, error) {
 	switch {
-	case in.Timestamp >= 0:
+	case validTime(in.Timestamp):
 		return in.Timestamp, Processing, nil
 	case partitionTime >= 0:
 		return partitionTime, Processing, nil
@@ -47,7 +48,7 @@ func StampOf[K, V any](key *Coder[K], value *Coder[V], f func(k K, v V, in *Inpu
 	}
 }
 
-// Stamp sets how a source's records get their times. Without, they are the records' own, and a negative one fails the task.
+// Stamp sets how a source's records get their times. Without, they are the records' own, and an invalid one fails the task.
 func (p *Program) Stamp(source string, s Stamp) { p.stamps[source] = s }
 
 // stampHead gives the first waiting record of q that is not skipped its time. An error that is not handled is kept for when the
@@ -56,7 +57,7 @@ func (t *Task) stampHead(q *queue) {
 	for !q.stamped && q.head < len(q.records) {
 		in := &q.records[q.head]
 		at, handled := t.stampOf(q, in)
-		if at >= 0 || q.failed != nil {
+		if validTime(at) || q.failed != nil {
 			q.at, q.stamped = at, true
 			return
 		}

@@ -176,10 +176,14 @@ func (t *Task) process(q *queue) error {
 		return q.failed
 	}
 	in, at := q.take()
-	if at > q.time {
-		q.time = at
-	}
 	t.cur, t.headers = in, in.Headers
+	if !validTime(at) {
+		return &RecordError{
+			Task: t.id, Node: q.site.name, Stage: Decoding, Topic: in.Topic, Partition: in.Partition, Offset: in.Offset,
+			Err: fmt.Errorf("%w: %d", ErrInvalidTimestamp, at),
+		}
+	}
+	q.time = max(q.time, at)
 	t.scratch.buf = t.scratch.buf[:0]
 	if cap(t.scratch.buf) > scratchBytesKept {
 		t.scratch.reset()
@@ -187,12 +191,6 @@ func (t *Task) process(q *queue) error {
 	advanced := at > t.streamTime
 	if advanced {
 		t.streamTime = at
-	}
-	if at < 0 {
-		return &RecordError{
-			Task: t.id, Node: q.site.name, Stage: Decoding, Topic: in.Topic, Partition: in.Partition, Offset: in.Offset,
-			Err: fmt.Errorf("%w: %d", ErrInvalidTimestamp, at),
-		}
 	}
 	t.at = q.site
 	if err := t.run(q, in, at); err != nil {

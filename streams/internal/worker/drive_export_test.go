@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"testing"
+	"time"
 	"uuid"
 
 	"github.com/millrace/millrace/log/client"
@@ -92,3 +93,12 @@ func (d *Driver) Purge() { d.w.purge(d.w.purgedAt.Add(d.w.cfg.PurgeInterval)) }
 
 // Commit commits now.
 func (d *Driver) Commit() error { return d.w.commit() }
+
+// Silence makes as if the group had last been heard of long ago, and returns when.
+func (d *Driver) Silence() time.Time {
+	d.w.contact = time.Now().Add(-sessionTimeout)
+	return d.w.contact
+}
+
+// Contact is when the group was last known to have this member.
+func (d *Driver) Contact() time.Time { return d.w.contact }
