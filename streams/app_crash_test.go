@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/log/client"
 	"github.com/millrace/millrace/streams"
@@ -127,6 +128,44 @@ func (m mute) Write(p []byte) (int, error) {
 	return m.Conn.Write(p)
 }
 
+// muted is the log through a network that takes no offset commits while closed is set, and counts those that it refuses.
+func (b *bed) muted(closed *atomic.Bool, refused *atomic.Int64) *client.Client {
+	b.Helper()
+	log, err := client.New(client.Config{
+		Brokers: b.brokers,
+		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := b.dial(ctx, network, addr)
+			return mute{c, closed, refused}, err
+		},
+	})
+	b.must(err)
+	b.Cleanup(log.Close)
+	return log
+}
+
+// TestAppCannotCommitAtTheEnd: nil is a promise that everything is committed.
+func TestAppCannotCommitAtTheEnd(t *testing.T) {
+	b := newBed(t)
+	b.create(1, "in", "out")
+	in, _ := b.keyed(10)
+	var closed atomic.Bool
+	var refused atomic.Int64
+	cfg := b.config("app")
+	cfg.Log, cfg.CloseTimeout = b.muted(&closed, &refused), 200*time.Millisecond
+	app := b.run(b.countKeys(newGate(0)), cfg)
+	app.running()
+	closed.Store(true)
+	b.produce("in", in...)
+	b.eventually("a commit that fails", func() bool { return app.alive() && refused.Load() > 0 })
+	app.stop()
+	if err := app.wait(); err == nil {
+		t.Error("Run ended without an error and without a commit")
+	}
+	if s := app.State(); s != streams.Error {
+		t.Errorf("state %v", s)
+	}
+}
+
 // TestAppCrashInCommit: the process dies when changelog and outputs are in the log and the offsets are not. What is counted
 // twice is what that commit covered, no more; nothing is missing.
 func TestAppCrashInCommit(t *testing.T) {
@@ -136,18 +175,9 @@ func TestAppCrashInCommit(t *testing.T) {
 	in, want := b.keyed(n)
 	var closed atomic.Bool
 	var refused atomic.Int64
-	log, err := client.New(client.Config{
-		Brokers: b.brokers,
-		Dial: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := b.dial(ctx, network, addr)
-			return mute{c, &closed, &refused}, err
-		},
-	})
-	b.must(err)
-	t.Cleanup(log.Close)
 	b.produce("in", in[:500]...)
 	cfg := b.config("app")
-	cfg.Log = log
+	cfg.Log = b.muted(&closed, &refused)
 	app := b.run(b.countKeys(newGate(0)), cfg)
 	b.caughtUp(cfg.ApplicationID, b.topic("in"))
 	closed.Store(true)

@@ -12,8 +12,8 @@
 //
 // # Goroutines and locks
 //
-// A directory owns two goroutines from [OpenDirectory] until Close: the flusher (flusher.go: group commit, this is where records are synced; pace.go: how often) and the
-// janitor (janitor.go: retention, purge, space). Each log has a mutex for appends, under which nothing is synced, and one for the maintenance of its files;
+// A directory owns two goroutines from [OpenDirectory] until Close: the flusher (flusher.go: group commit, this is where records are synced;
+// pace.go: how often) and the janitor (janitor.go: retention, purge, space). Each log has a mutex for appends, under which nothing is synced, and one for the maintenance of its files;
 // maintenance may take the append mutex for a moment, never the other way round. Readers take no lock: they load immutable snapshots.
 // Progress callbacks run without the append mutex.
 //

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"net"
+	"os"
 	"runtime"
 	"strconv"
 	"time"
@@ -87,7 +88,7 @@ func (c Config) static() map[string]string {
 	return values
 }
 
-// hostPort splits the address of a listener as clients should see it: an unspecified host becomes this machine's loopback.
+// hostPort splits the address of a listener as clients should see it: an unspecified host becomes this machine's name.
 func hostPort(addr net.Addr) (host string, port int32, err error) {
 	host, text, err := net.SplitHostPort(addr.String())
 	if err != nil {
@@ -98,7 +99,9 @@ func hostPort(addr net.Addr) (host string, port int32, err error) {
 		return "", 0, fmt.Errorf("cannot read the port of %s", addr)
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
+		if host, err = os.Hostname(); err != nil {
+			return "", 0, fmt.Errorf("cannot tell clients where %s is: %w", addr, err)
+		}
 	}
 	return host, int32(n), nil
 }

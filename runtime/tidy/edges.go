@@ -33,6 +33,8 @@ func Edges() map[string][]string {
 		"streams":                 {"streams/topology", "streams/state", "streams/serde", "streams/internal/engine", "streams/internal/worker", "log/client"},
 		"streams/streamstest":     {"streams", "streams/serde", "streams/state", "streams/topology", "streams/internal/engine"},
 
+		"streams/compare": {"streams", "streams/serde", "log/client"},
+
 		"runtime/config":       {"log/partition"},
 		"runtime/node":         {everything},
 		"runtime/api":          {},

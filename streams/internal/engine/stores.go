@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/streams/state"
 	"github.com/millrace/millrace/streams/topology"
@@ -20,6 +21,7 @@ type taskStore struct {
 
 // logged is a store that is a cache of its changelog: see state.Logged.
 type logged interface {
+	DirtyBytes() int64
 	Flush(emit func(key, value []byte, ts int64) error) error
 	Restore(key, value []byte, ts int64) error
 }
@@ -96,6 +98,11 @@ func (t *Task) Restore(store string, key, value []byte, ts int64) error {
 		return fmt.Errorf("cannot restore store %s of task %s: %w", store, t.id, err)
 	}
 	return nil
+}
+
+// Dirty reports whether Flush would write something.
+func (t *Task) Dirty() bool {
+	return slices.ContainsFunc(t.stores, func(s *taskStore) bool { return s.log.DirtyBytes() > 0 })
 }
 
 // Flush writes what changed in the stores since the last Flush to their changelogs, store by store in the topology's order,

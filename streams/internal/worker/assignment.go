@@ -17,6 +17,7 @@ import (
 // assigned makes the tasks whose partitions have come, or takes them up again if they were only suspended.
 func (w *worker) assigned(a client.Assigned) {
 	w.joined = true
+	w.contact = time.Now()
 	ids := w.balancer.owned(a.Added)
 	var fresh []*task
 	err := w.eachCommitted(ids, func(id engine.TaskID, committed map[client.TopicPartition]client.OffsetAndMetadata) error {
@@ -236,15 +237,21 @@ func (w *worker) revoked(tps []client.TopicPartition) {
 	w.log.Info("tasks revoked", "tasks", ids)
 }
 
-// lost drops tasks that may be another member's already (trap 36): nothing of them is committed.
+// lost drops tasks that may be another member's already (trap 36): nothing of them is committed. Suspended ones go as well:
+// equal offsets do not prove that nobody has written to their changelogs since, once the membership is broken.
 func (w *worker) lost(tps []client.TopicPartition) {
 	ids := w.balancer.owned(tps)
+	for id, t := range w.tasks {
+		if t.state == suspended && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
 	for _, id := range ids {
 		if err := w.drop(id); err != nil {
 			w.log.Warn("cannot close a lost task", "task", id, "err", err)
 		}
 	}
-	w.joined = false
+	w.joined, w.failingFrom = false, time.Time{}
 	w.numbers.RecordsOut += w.producer.sent
 	w.producer.sent = 0
 	w.fail(w.producer.reset())

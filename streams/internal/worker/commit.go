@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/millrace/millrace/log/client"
@@ -20,16 +21,70 @@ const (
 // errLater is a commit that failed in a way that may pass: in a rebalance, or because the log is away.
 var errLater = errors.New("commit put off")
 
-// commit makes everything durable that the running tasks have done, in the one order that loses nothing (trap 37): changelogs,
-// flush of the producer, offsets. All tasks of the worker are in one commit. errLater: the offsets could not be committed now;
-// errMigrated: somebody else may have the tasks.
+// commit makes everything durable that the running tasks have done, in the one order that loses nothing (trap 37): outputs,
+// changelogs, offsets, each in the log before the next is written. A changelog ahead of the outputs would, after a crash, hold
+// the results that left a buffer or a window as done, though nobody has seen them. All tasks of the worker are in one commit.
+// errLater: the offsets could not be committed now; errMigrated: somebody else may have the tasks.
 func (w *worker) commit() error {
 	ctx, cancel := context.WithTimeout(w.hard, commitTimeout)
 	defer cancel()
 	now := time.Now()
 	w.committedAt = now
+	moved, offsets, err := w.moved()
+	if err != nil {
+		return err
+	}
+	if len(offsets) == 0 && !w.dirty() {
+		w.failingFrom = time.Time{}
+		return w.producer.err()
+	}
 	if err := w.probe(ctx, now); err != nil {
 		return w.commitError(err)
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	if err := w.group.Commit(ctx, offsets); err != nil {
+		return w.commitError(err)
+	}
+	w.failingFrom = time.Time{}
+	if len(offsets) == 0 {
+		return nil
+	}
+	for t, positions := range moved {
+		t.committed = positions
+	}
+	w.numbers.Commits++
+	w.numbers.Uncommitted = 0
+	w.contact = time.Now()
+	return nil
+}
+
+// moved are the positions that have changed since the last commit.
+func (w *worker) moved() (map[*task][]engine.Position, map[client.TopicPartition]client.OffsetAndMetadata, error) {
+	moved := make(map[*task][]engine.Position)
+	offsets := make(map[client.TopicPartition]client.OffsetAndMetadata)
+	for _, t := range w.order {
+		if positions := t.moved(); len(positions) > 0 {
+			if err := t.checkMetadata(); err != nil {
+				return nil, nil, err
+			}
+			moved[t] = positions
+			addOffsets(offsets, positions)
+		}
+	}
+	return moved, offsets, nil
+}
+
+// dirty reports whether there is something to write, offsets apart: punctuators work without input.
+func (w *worker) dirty() bool {
+	return w.producer.dirty || slices.ContainsFunc(w.order, func(t *task) bool { return t.Dirty() })
+}
+
+// flush brings the outputs into the log, then the changelogs.
+func (w *worker) flush(ctx context.Context) error {
+	if err := w.producer.flush(ctx); err != nil {
+		return fmt.Errorf("cannot commit outputs: %w", err)
 	}
 	for _, t := range w.order {
 		if err := t.Flush(); err != nil {
@@ -37,32 +92,8 @@ func (w *worker) commit() error {
 		}
 	}
 	if err := w.producer.flush(ctx); err != nil {
-		return fmt.Errorf("cannot commit: %w", err)
+		return fmt.Errorf("cannot commit changelogs: %w", err)
 	}
-	offsets := make(map[client.TopicPartition]client.OffsetAndMetadata)
-	moved := make(map[*task][]engine.Position)
-	for _, t := range w.order {
-		if positions := t.moved(); len(positions) > 0 {
-			if err := t.checkMetadata(); err != nil {
-				return err
-			}
-			moved[t] = positions
-			addOffsets(offsets, positions)
-		}
-	}
-	if len(offsets) == 0 {
-		return nil
-	}
-	if err := w.group.Commit(ctx, offsets); err != nil {
-		return w.commitError(err)
-	}
-	for t, positions := range moved {
-		t.committed = positions
-	}
-	w.numbers.Commits++
-	w.numbers.Uncommitted = 0
-	w.failingFrom = time.Time{}
-	w.contact = time.Now()
 	return nil
 }
 
@@ -76,7 +107,7 @@ func addOffsets(offsets map[client.TopicPartition]client.OffsetAndMetadata, posi
 
 // probe asks, after a silence in which the session may have ended (a stopped process, a frozen machine), whether the tasks are
 // still this member's, by committing again what is committed. Without it the changelog records of a zombie could follow those
-// of the next owner.
+// of the next owner. Polls do not break the silence: a process that was frozen in one comes out of it as if nothing had been.
 func (w *worker) probe(ctx context.Context, now time.Time) error {
 	if now.Sub(w.contact) < sessionTimeout/2 {
 		return nil
@@ -85,7 +116,11 @@ func (w *worker) probe(ctx context.Context, now time.Time) error {
 	for _, t := range w.order {
 		addOffsets(offsets, t.committed)
 	}
-	return w.group.Commit(ctx, offsets)
+	if err := w.group.Commit(ctx, offsets); err != nil || len(offsets) == 0 {
+		return err
+	}
+	w.contact = time.Now()
+	return nil
 }
 
 // commitError says what follows from a commit that failed.

@@ -84,7 +84,7 @@ func (i *Instance) Run(ctx context.Context) error {
 	switch {
 	case errors.Is(context.Cause(own), ErrAbandoned):
 		err = ErrAbandoned
-	case err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)):
+	case ctx.Err() != nil && !i.started():
 		err = nil // cancelled while it started
 	}
 	if err != nil {
@@ -95,6 +95,13 @@ func (i *Instance) Run(ctx context.Context) error {
 	i.move(PendingShutdown)
 	i.move(NotRunning)
 	return nil
+}
+
+// started reports whether there ever were workers.
+func (i *Instance) started() bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.mu.workers) > 0
 }
 
 func (i *Instance) run(ctx context.Context) error {
@@ -118,11 +125,11 @@ func (i *Instance) run(ctx context.Context) error {
 		}
 		tables = globals.globals
 	}
-	hard, release := afterwards(ctx, i.cfg.CloseTimeout)
-	defer release()
 	r := &roster{events: make(chan event)}
 	r.ctx, r.fail = context.WithCancelCause(ctx)
 	defer r.fail(nil)
+	hard, release := afterwards(r.ctx, i.cfg.CloseTimeout)
+	defer release()
 	var running sync.WaitGroup
 	if globals != nil {
 		running.Go(func() { r.fail(globals.follow(r.ctx)) })

@@ -53,7 +53,7 @@ func TestOutputsBeforeState(t *testing.T) {
 	produce(t, ctx, log, "in", 1, func(int) int64 { return start })
 	d.Until(ctx, func(s worker.Stats) bool { return s.RecordsIn == 1 })
 	must(t, d.Commit())
-	held := end(t, ctx, log, "app-held-changelog")
+	held := end(t, ctx, log, "app-held-store-changelog")
 
 	errs, err := log.Admin().DeleteTopics(ctx, "out") // the outputs that follow get nowhere
 	must(t, errors.Join(append(errs, err)...))
@@ -64,7 +64,7 @@ func TestOutputsBeforeState(t *testing.T) {
 		t.Fatal("committed without the output")
 	}
 	d.Close()
-	if now := end(t, ctx, log, "app-held-changelog"); now != held {
+	if now := end(t, ctx, log, "app-held-store-changelog"); now != held {
 		t.Errorf("the buffer's changelog went from %d to %d without the output", held, now)
 	}
 

@@ -59,8 +59,8 @@ type worker struct {
 	order       []*task // those that run, by id
 	byPartition map[client.TopicPartition]*taskInput
 	joined      bool
-	failed      error // of a callback
-	contact     time.Time
+	failed      error     // of a callback
+	contact     time.Time // when the group last proved that this is a member: an assignment or a commit
 	committedAt time.Time
 	failingFrom time.Time // when commits began to fail; zero: they do not
 	purgedAt    time.Time
@@ -280,8 +280,6 @@ func (w *worker) poll(ctx context.Context) error {
 		if err = w.pollError(err); err != nil {
 			return err
 		}
-	} else {
-		w.contact = time.Now()
 	}
 	for i := range fetched {
 		if err := w.take(&fetched[i]); err != nil {
@@ -405,7 +403,10 @@ func (w *worker) leave() error {
 		done()
 		err = w.commit()
 	}
-	if err != nil {
+	switch {
+	case err != nil && w.hard.Err() != nil:
+		return fmt.Errorf("the last commit did not end within %v: %w", w.cfg.CloseTimeout, err)
+	case err != nil:
 		return err
 	}
 	if err := w.group.Leave(w.hard); err != nil && w.failed == nil {
