@@ -8,6 +8,9 @@
 // this program writes the input with the same client for both arms, starts the application as a child, waits until the output
 // is complete and every offset is committed, and reads the CPU of broker and application from /proc.
 //
+// Where a case is run with two sizes of input, the difference of the two is the cost without the start of the process and most of
+// its warm-up; everything else counts from exec, the JVM's start and compilation included.
+//
 // It is not a test of either side's limits: one broker, one application process, one thread, everything on loopback, acks in
 // the page cache on both sides.
 //

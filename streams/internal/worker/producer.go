@@ -63,7 +63,7 @@ func newProducer(ctx context.Context, cfg *Config, p *plan) (*producer, error) {
 }
 
 func (w *producer) open() error {
-	log, err := w.cfg.Log.NewProducer(client.ProducerConfig{Linger: linger, Compression: w.cfg.Compression})
+	log, err := w.cfg.Log.NewProducer(client.ProducerConfig{Linger: linger, Compression: w.cfg.Compression, MaxBufferedRecords: outputsInFlight})
 	w.log = log
 	return err
 }
