@@ -22,11 +22,9 @@ build:
 demo: build
 	./bin/millrace demo $(DEMOFLAGS)
 
-# Races are looked for where goroutines meet: the log, the engine's runtime and the node. The streams DSL is single-threaded by design.
 test: needs
 	go vet ./...
-	go test -race -timeout 10m $(TESTFLAGS) ./log/... ./runtime/... ./examples/...
-	go test -timeout 10m $(TESTFLAGS) ./streams/...
+	@bash .ci/test $(TESTFLAGS)
 
 needs:
 	@sh .ci/needs

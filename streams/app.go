@@ -79,16 +79,20 @@ const (
 	Error           = worker.Error
 )
 
-// Stats is what this process's part of an application has done.
+// Stats is what this process's part of an application has done. Its fields: State; RecordsIn (processed), RecordsOut (written, changelogs
+// included), Commits, Uncommitted and Repeated (records that the next crash, or an earlier one, does again) int64; Dropped, a
+// map[string]int64 by reason, see the Dropped… constants; Partitions []PartitionStats; Workers []WorkerStats; Restores []RestoreStats.
 type Stats = worker.Stats
 
-// PartitionStats is how far one input partition has been processed.
+// PartitionStats is how far one input partition has been processed. Its fields: Topic, Partition, Task; Position (the next offset to
+// process), End (of the log as last seen) and Lag int64, -1 where unknown.
 type PartitionStats = worker.PartitionStats
 
 // WorkerStats is a worker's place in the application's group.
 type WorkerStats = worker.WorkerStats
 
-// RestoreStats is how far one store has been restored.
+// RestoreStats is how far one store has been restored. Its fields: Topic and Partition of the changelog, Task, Store; Position (the next
+// offset to read), Start and End int64.
 type RestoreStats = worker.RestoreStats
 
 // Errors of running an application.

@@ -4,9 +4,10 @@ import "github.com/millrace/millrace/streams/internal/engine"
 
 // Errors of records, for errors.As on what Run, or a test's TryPipe, returns.
 type (
-	// RecordError is the failure of one record: node, stage, topic, partition and offset.
+	// RecordError is the failure of one record. Its fields: Task, Node, Stage (decode, process or encode), Topic, Partition, Offset and
+	// the cause, Err.
 	RecordError = engine.RecordError
-	// PanicError is the cause of a RecordError whose function panicked: the value and where it happened.
+	// PanicError is the cause of a RecordError whose function panicked: Value is what was given to panic, Stack where.
 	PanicError = engine.PanicError
 )
 

@@ -7,7 +7,7 @@ import (
 	"github.com/millrace/millrace/streams/serde"
 )
 
-// Header is one header of a record. Value nil is null.
+// Header is one header of a record: Key string, Value []byte; a nil Value is null.
 type Header = engine.Header
 
 // Record is a record as processors see it. KeyNull and ValueNull mark nulls; Key or Value is then its type's value for null,

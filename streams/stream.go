@@ -6,11 +6,12 @@ import (
 	"github.com/millrace/millrace/streams/topology"
 )
 
-// Window is a span of event time; Windowed is a key in one.
-type (
-	Window          = engine.Window
-	Windowed[K any] = engine.Windowed[K]
-)
+// Window is a span of event time: Start() and End() time.Time, or StartMillis and EndMillis int64. End is the first instant behind a time window,
+// the last one inside a sliding or session window.
+type Window = engine.Window
+
+// Windowed is a key in one window: its fields are Key K and Window Window. It prints as key@start/end.
+type Windowed[K any] = engine.Windowed[K]
 
 // Stream is a sequence of independent records. Its methods extend the topology; nothing runs before the application does.
 // A Stream whose making failed does nothing.

@@ -9,22 +9,26 @@ import (
 )
 
 // raftLogger passes raft's messages on to slog, one level lower: what raft tells as Info is detail to us, and its warnings ("heartbeat timeout
-// reached") are daily business of a lone voter.
+// reached") are daily business; of a lone voter they are detail, too.
 type raftLogger struct {
 	hclog.Logger // for what raft never asks
 	log          *slog.Logger
 	name         string
+	lone         bool // there is no other voter
 }
 
-func newRaftLogger(log *slog.Logger) *raftLogger {
-	return &raftLogger{Logger: hclog.NewNullLogger(), log: log.With("component", "raft"), name: "raft"}
+func newRaftLogger(log *slog.Logger, lone bool) *raftLogger {
+	return &raftLogger{Logger: hclog.NewNullLogger(), log: log.With("component", "raft"), name: "raft", lone: lone}
 }
 
-func levelOf(level hclog.Level) slog.Level {
+func (l *raftLogger) levelOf(level hclog.Level) slog.Level {
 	switch level {
 	case hclog.Error:
 		return slog.LevelError
 	case hclog.Warn:
+		if l.lone {
+			return slog.LevelDebug
+		}
 		return slog.LevelInfo
 	case hclog.Info:
 		return slog.LevelDebug
@@ -34,7 +38,7 @@ func levelOf(level hclog.Level) slog.Level {
 }
 
 func (l *raftLogger) Log(level hclog.Level, message string, args ...any) {
-	at := levelOf(level)
+	at := l.levelOf(level)
 	if !l.log.Enabled(context.Background(), at) {
 		return
 	}
@@ -53,7 +57,7 @@ func (l *raftLogger) Warn(message string, args ...any)  { l.Log(hclog.Warn, mess
 func (l *raftLogger) Error(message string, args ...any) { l.Log(hclog.Error, message, args...) }
 
 func (l *raftLogger) enabled(level hclog.Level) bool {
-	return l.log.Enabled(context.Background(), levelOf(level))
+	return l.log.Enabled(context.Background(), l.levelOf(level))
 }
 
 func (l *raftLogger) IsTrace() bool { return l.enabled(hclog.Trace) }

@@ -277,7 +277,7 @@ func TestBadConfig(t *testing.T) {
 
 func TestRaftLogger(t *testing.T) {
 	var out bytes.Buffer
-	l := newRaftLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})))
+	l := newRaftLogger(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})), false)
 	l.Info("detail")
 	l.Named("x").With("peer", 2).Warn("slow", "servers", []any{1})
 	l.Error("broken")

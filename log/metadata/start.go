@@ -69,7 +69,7 @@ func (cfg *Config) raftConfig() *raft.Config {
 	c.SnapshotThreshold = snapshotThreshold
 	c.SnapshotInterval = snapshotInterval
 	c.TrailingLogs = trailingEntries
-	c.Logger = newRaftLogger(cfg.Logger)
+	c.Logger = newRaftLogger(cfg.Logger, len(cfg.Voters) == 1)
 	c.NoLegacyTelemetry = true
 	// Not BatchApplyCh: raft batches what waits anyway, and the buffer would break the deadline of a proposal, and lose those in it at a stop.
 	c.BatchApplyCh = false

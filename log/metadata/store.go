@@ -52,7 +52,7 @@ func openStores(cfg *Config, l *latch) (s *stores, err error) {
 			s, err = nil, fmt.Errorf("%w: %s: %v; %s", ErrDamaged, storeFile, p, advice)
 		}
 	}()
-	files, err := raft.NewFileSnapshotStoreWithLogger(cfg.Dir, retainedSnapshots, newRaftLogger(cfg.Logger))
+	files, err := raft.NewFileSnapshotStoreWithLogger(cfg.Dir, retainedSnapshots, newRaftLogger(cfg.Logger, len(cfg.Voters) == 1))
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func newTransport(cfg *Config, self Voter) (raft.Transport, error) {
 		return nil, fmt.Errorf("cannot resolve the quorum address %q: %w", self.Address, err)
 	}
 	layer, err := raft.NewTCPTransportWithConfig(cfg.ListenAddress, advertise, &raft.NetworkTransportConfig{
-		ServerAddressProvider: voterAddresses(cfg.Voters), Logger: newRaftLogger(cfg.Logger), MaxPool: peerConnections, Timeout: peerTimeout,
+		ServerAddressProvider: voterAddresses(cfg.Voters), Logger: newRaftLogger(cfg.Logger, len(cfg.Voters) == 1), MaxPool: peerConnections, Timeout: peerTimeout,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen for the quorum on %s: %w", cfg.ListenAddress, err)

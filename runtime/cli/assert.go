@@ -114,7 +114,11 @@ func checkAssertions(list []assertion, figures map[string]float64) error {
 		case !ok:
 			broken = append(broken, fmt.Sprintf("%s: %s was not measured", a, a.metric))
 		case !a.holds(figure):
-			broken = append(broken, fmt.Sprintf("%s does not hold: it is %.4g", a, figure))
+			unit := ""
+			if benchMetrics()[a.metric] {
+				unit = "ms"
+			}
+			broken = append(broken, fmt.Sprintf("%s does not hold: it is %.4g%s", a, figure, unit))
 		}
 	}
 	if len(broken) == 0 {

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"errors"
+	"io/fs"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -36,8 +39,11 @@ func (a *app) loadConfig(cmd *cobra.Command) (*config.Config, error) {
 	given := make(map[string]string)
 	cmd.Flags().Visit(func(f *pflag.Flag) { given[f.Name] = f.Value.String() })
 	c, err := config.Load(config.Sources{File: a.configFile, Env: a.env.LookupEnv, Flags: given})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{Code: ExitUsage, Err: err, Hint: "--config names the file; without it, millrace.yaml is read if it is there"}
+	}
 	if err != nil {
-		return nil, &Error{Code: ExitUsage, Err: err, Hint: "millrace config show --origin prints each setting and where it comes from"}
+		return nil, &Error{Code: ExitUsage, Err: err, Hint: cmd.CommandPath() + " --help lists the settings"}
 	}
 	return c, nil
 }

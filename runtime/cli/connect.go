@@ -26,7 +26,9 @@ const (
 	// requestTimeout bounds the retries of one request.
 	requestTimeout = 10 * time.Second
 
-	hintNoNode = "is a node running? Start one with: millrace start"
+	hintNoNode    = "is a node running? Start one with: millrace start"
+	hintNotKafka  = "the broker does not answer as a Kafka broker does: is --brokers the Kafka port?"
+	hintTopicList = "millrace topic list names those there are"
 )
 
 // brokersFlag adds --brokers to a command and those below it.
@@ -117,7 +119,7 @@ func classify(err error) error {
 		return err
 	}
 	if _, ok := errors.AsType[*net.OpError](err); ok || errors.Is(err, io.EOF) {
-		return environmentError(err, "the broker does not answer as a Kafka broker does: is --brokers the Kafka port?")
+		return environmentError(err, hintNotKafka)
 	}
 	switch {
 	case errors.Is(err, client.ErrInvalidConfig), errors.Is(err, client.ErrInvalidTopic), errors.Is(err, client.ErrInvalidPartitions):
@@ -173,7 +175,7 @@ func matchTopics(ctx context.Context, c *client.Client, patterns []string) ([]cl
 }
 
 func unknownTopic(ctx context.Context, c *client.Client, name string) error {
-	e := &Error{Code: ExitRuntime, Err: fmt.Errorf("unknown topic %q", name), Hint: "millrace topic list names those there are"}
+	e := &Error{Code: ExitRuntime, Err: fmt.Errorf("unknown topic %q", name), Hint: hintTopicList}
 	all, err := c.Admin().Topics(ctx)
 	if err != nil {
 		return e

@@ -50,6 +50,7 @@ second start on the same folder goes on where the first one ended, even after ki
 	}
 	cmd.Flags().IntVar(&rate, "rate", 200, "orders a second")
 	settingFlags(cmd, "data-dir", "kafka.listen", "http.listen", "durability")
+	cmd.Flags().Lookup("data-dir").Usage = "Directory that keeps the data; made if it is missing. (default: a temporary one, removed at the end)"
 	return cmd
 }
 

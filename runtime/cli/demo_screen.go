@@ -173,7 +173,7 @@ func (t *demoLines) draw(l demoLook) {
 	orders, payments, results, _ := t.rates(l)
 	newest := ""
 	if l.last.Orders > 0 {
-		newest = fmt.Sprintf(" newest=%s@%s:%s", l.last.Country, l.last.Minute.Format("15:04"), cents(l.last.Cents))
+		newest = fmt.Sprintf(" newest=%s@%s=%s", l.last.Country, l.last.Minute.Format("15:04"), cents(l.last.Cents))
 	}
 	fmt.Fprintf(t.out, "%3.0fs orders=%d/s payments=%d/s results=%d/s lag=%s revenue=%s paid=%d unpaid=%d fraud=%d late=%d%s\n",
 		time.Since(t.demo.begun).Seconds(), int64(orders), int64(payments), int64(results), lag(l.lag), cents(l.revenue), l.paid, l.unpaid, l.fraud, l.late, newest)

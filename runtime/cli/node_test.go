@@ -57,18 +57,25 @@ func TestStartUntilInterrupted(t *testing.T) {
 func TestStartWhatCannotBe(t *testing.T) {
 	dir := t.TempDir()
 	n := nodetest.New(t, nodetest.TCP, func(c *node.Config) { c.Dir = dir })
+	noFolder := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(noFolder, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		args []string
 		code int
-		hint string
+		says string
 	}{
-		"locked":     {[]string{"--data-dir", dir, "--kafka-listen", "127.0.0.1:0"}, ExitEnvironment, "another node uses this directory"},
-		"port taken": {[]string{"--data-dir", t.TempDir(), "--kafka-listen", n.KafkaAddr()}, ExitEnvironment, "the port is taken"},
-		"bad value":  {[]string{"--durability", "perhaps"}, ExitUsage, "millrace config show --origin"},
+		"locked":     {[]string{"--data-dir", dir, "--kafka-listen", "127.0.0.1:0"}, ExitEnvironment, "hint: another node uses this directory"},
+		"port taken": {[]string{"--data-dir", t.TempDir(), "--kafka-listen", n.KafkaAddr()}, ExitEnvironment, "hint: the port is taken"},
+		"no folder":  {[]string{"--data-dir", noFolder}, ExitEnvironment, "hint: name another directory"},
+		"for all":    {[]string{"--data-dir", t.TempDir(), "--kafka-listen", "0.0.0.0:0"}, ExitUsage, "--insecure-listen allows it"},
+		"bad value":  {[]string{"--durability", "perhaps"}, ExitUsage, "hint: millrace start --help"},
+		"no file":    {[]string{"--config", noFolder + ".yaml"}, ExitUsage, "hint: --config names the file"},
 	} {
 		var errs strings.Builder
 		env := Env{Stdout: io.Discard, Stderr: &errs, LookupEnv: func(string) (string, bool) { return "", false }, Interrupts: context.WithCancel}
-		if code := Main(append([]string{"start", "--http-listen", "off"}, c.args...), env); code != c.code || !strings.Contains(errs.String(), "hint: "+c.hint) {
+		if code := Main(append([]string{"start", "--http-listen", "off"}, c.args...), env); code != c.code || !strings.Contains(errs.String(), c.says) {
 			t.Errorf("%s: exit code %d\n%s", name, code, errs.String())
 		}
 	}

@@ -120,6 +120,9 @@ func (a *app) produce(ctx context.Context, c *client.Client, topic string, f pro
 		return &Error{Code: ExitUsage, Err: err}
 	}
 	topics, err := findTopics(ctx, c, topic)
+	if e, ok := errors.AsType[*Error](err); ok && e.Hint == hintTopicList {
+		e.Hint += "; this one is made by: millrace topic create " + topic
+	}
 	if err != nil {
 		return err
 	}

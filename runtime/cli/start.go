@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"syscall"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/log/disk"
 	"github.com/millrace/millrace/log/partition"
+	"github.com/millrace/millrace/log/wire"
 	"github.com/millrace/millrace/runtime/config"
 	"github.com/millrace/millrace/runtime/node"
 )
@@ -95,8 +97,13 @@ func startError(err error) error {
 	case errors.Is(err, partition.ErrNewerFormat):
 		return environmentError(err, "the data was written by a newer millrace: use that version")
 	}
-	var dns *net.OpError
-	if errors.As(err, &dns) {
+	if _, ok := errors.AsType[*wire.InsecureError](err); ok {
+		return &Error{Code: ExitUsage, Err: err}
+	}
+	if path, ok := errors.AsType[*fs.PathError](err); ok && (path.Op == "mkdir" || errors.Is(err, fs.ErrPermission)) {
+		return environmentError(err, "name another directory with --data-dir")
+	}
+	if _, ok := errors.AsType[*net.OpError](err); ok {
 		return environmentError(err, "")
 	}
 	return err

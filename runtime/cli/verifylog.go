@@ -13,12 +13,16 @@ import (
 const (
 	// cleanMarker is the file a node leaves in its data directory when it was stopped properly.
 	cleanMarker = ".clean"
+	// nodeMetadata is the file in a data directory that says whose it is.
+	nodeMetadata = "meta.properties"
 	// partitionMetadata is the file in a partition's directory that names its topic.
 	partitionMetadata = "partition.metadata"
 	deletedInfix      = ".deleted-"
 	quarantined       = ".quarantined"
 	// maxMetadataBytes bounds what is read of partitionMetadata.
 	maxMetadataBytes = 64 << 10
+
+	hintDataDir = "DATA_DIR is what --data-dir of millrace start says"
 )
 
 func (a *app) verifyLogCommand() *cobra.Command {
@@ -66,7 +70,7 @@ type verifiedPartition struct {
 func (a *app) verifyLog(dir string, records bool) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return environmentError(fmt.Errorf("cannot read the data directory: %w", err), "DATA_DIR is what --data-dir of millrace start says")
+		return environmentError(fmt.Errorf("cannot read the data directory: %w", err), hintDataDir)
 	}
 	v := verifiedLog{Dir: dir, Partitions: []verifiedPartition{}, Findings: []logFinding{}, Notes: []string{}}
 	_, cleanErr := os.Stat(filepath.Join(dir, cleanMarker))
@@ -92,6 +96,9 @@ func (a *app) verifyLog(dir string, records bool) error {
 		}
 	}
 	if len(v.Partitions) == 0 {
+		if _, err := os.Stat(filepath.Join(dir, nodeMetadata)); err != nil {
+			return environmentError(fmt.Errorf("%s is no data directory: it holds neither %s nor a partition", dir, nodeMetadata), hintDataDir)
+		}
 		v.Notes = append(v.Notes, "no partitions in "+dir)
 	}
 	return a.printVerifiedLog(v)

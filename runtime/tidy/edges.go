@@ -45,6 +45,7 @@ func Edges() map[string][]string {
 		"runtime/tidy":         {},
 		"runtime/clients":      {"runtime/nodetest"},
 		"runtime/chaos":        {everything},
+		"runtime/testreport":   {},
 		"runtime/mutants":      {},
 	}
 }

@@ -89,10 +89,15 @@ func (s *MemoryKeyValue) forget(number uint32) {
 
 // Flush implements [Logged].
 func (s *MemoryKeyValue) Flush(emit func(key, value []byte, ts int64) error) error {
-	for i, number := range s.dirty {
-		if err := s.table.flush(number, emit); err != nil {
-			s.dirty = append(s.dirty[:0], s.dirty[i:]...)
-			return err
+	for _, live := range []bool{true, false} {
+		for _, number := range s.dirty {
+			if s.table.isLive(number) != live {
+				continue
+			}
+			if err := s.table.flush(number, emit); err != nil {
+				s.dirty = slices.DeleteFunc(s.dirty, func(n uint32) bool { return !s.table.entries[n].dirty })
+				return err
+			}
 		}
 	}
 	s.dirty = s.dirty[:0]

@@ -263,17 +263,12 @@ func (s *segmented) forget(seg *segment, number uint32) {
 
 // Flush implements [Logged].
 func (s *segmented) Flush(emit func(key, value []byte, ts int64) error) error {
-	for i, ref := range s.dirty {
-		seg := s.numbered(ref.segment)
-		if seg == nil || !seg.table.entries[ref.number].dirty {
-			continue
-		}
-		if s.layout.stamp(seg.table.key(ref.number)).time <= s.limit() {
-			seg.table.clean(ref.number, true) // its segment is still there for the sake of others
-			continue
-		}
-		if err := seg.table.flush(ref.number, emit); err != nil {
-			s.dirty = append(s.dirty[:0], s.dirty[i:]...)
+	for _, live := range []bool{true, false} {
+		if err := s.flush(live, emit); err != nil {
+			s.dirty = slices.DeleteFunc(s.dirty, func(ref dirtyRef) bool {
+				seg := s.numbered(ref.segment)
+				return seg == nil || !seg.table.entries[ref.number].dirty
+			})
 			return err
 		}
 	}
@@ -284,10 +279,27 @@ func (s *segmented) Flush(emit func(key, value []byte, ts int64) error) error {
 	return nil
 }
 
+// flush emits the dirty entries that are live, or those that are deleted.
+func (s *segmented) flush(live bool, emit func(key, value []byte, ts int64) error) error {
+	for _, ref := range s.dirty {
+		seg := s.numbered(ref.segment)
+		if seg == nil || !seg.table.entries[ref.number].dirty || seg.table.isLive(ref.number) != live {
+			continue
+		}
+		if s.layout.stamp(seg.table.key(ref.number)).time <= s.limit() {
+			seg.table.clean(ref.number, true) // its segment is still there for the sake of others
+			continue
+		}
+		if err := seg.table.flush(ref.number, emit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // restore applies a record of the changelog whose key was checked.
 func (s *segmented) restore(composed, value []byte, ts int64) {
 	st := s.layout.stamp(composed)
-	s.ObserveTime(st.time)
 	if st.time <= s.limit() {
 		return
 	}

@@ -36,8 +36,7 @@ type Scanner interface {
 type Timed interface {
 	// ObserveTime raises the store's own highest time to t without a put; a lower t does nothing.
 	ObserveTime(t int64)
-	// HighestTime is the highest time put, observed or restored; -1 at first. The changelog does not hold the part that came
-	// by ObserveTime or by puts of nil: who resumes a task commits this number and observes it again.
+	// HighestTime is the highest time put or observed; -1 at first. Who resumes a task commits this number and observes it again.
 	HighestTime() int64
 	// Expired counts the puts that were dropped because they came too late.
 	Expired() int64
@@ -103,7 +102,9 @@ type Duplicates interface {
 
 // Logged is what every store also is: a cache of its changelog.
 type Logged interface {
-	// Flush calls emit for each entry changed since the last Flush, once, with its present value, in order of first change.
+	// Flush calls emit for each entry changed since the last Flush, once, with its present value: first what is there, then
+	// tombstones, each in order of first change. So a flush that a crash cuts short has deleted nothing (old sessions, say) whose
+	// successor is not in the changelog.
 	// The key has Kafka's changelog layout (keys.go), value nil is a tombstone, ts the value's timestamp. Both slices
 	// belong to the store and are valid only until emit returns; emit must not touch the store. Windows that have
 	// expired are left out; entries that were made and deleted between two flushes may be. An error of emit ends the flush and is
@@ -111,8 +112,9 @@ type Logged interface {
 	// the same, with an emit that does nothing: only a flush lets go of deleted entries.
 	Flush(emit func(key, value []byte, ts int64) error) error
 	// Restore applies one record of the changelog, in log order; it copies key and value. The entry is not dirty
-	// afterwards, and the highest time moves as by a put. An expired record is skipped and not counted. A key that the
-	// layout does not allow is an error.
+	// afterwards. The highest time does not move: the changelog may be ahead of what was committed, and inputs that are processed
+	// again must not find their windows expired. So observe the committed time before: a record that is expired by it is skipped
+	// and not counted. A key that the layout does not allow is an error.
 	Restore(key, value []byte, ts int64) error
 	// DirtyBytes is what Flush would emit now, in bytes of keys and values.
 	DirtyBytes() int64

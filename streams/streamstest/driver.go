@@ -72,6 +72,9 @@ func (d *Driver) start() error {
 			}
 		}
 	}
+	if err := d.task.Expect(d.committed); err != nil {
+		return err
+	}
 	for changelog, store := range d.task.Changelogs() {
 		for _, r := range d.topic(changelog).records {
 			if err := d.task.Restore(store, r.Key, r.Value, r.Timestamp); err != nil {

@@ -85,6 +85,23 @@ func (t *Task) times() []clock {
 
 const storeTimeSuffix = "/time"
 
+// Expect says, before Restore, what Start will be given: what has expired by then is not even restored.
+func (t *Task) Expect(committed []Position) error {
+	for _, p := range committed {
+		_, times, err := decodeMetadata(p.Metadata)
+		if err != nil {
+			return fmt.Errorf("cannot resume task %s at %s-%d@%d: %w", t.id, p.Topic, p.Partition, p.Offset, err)
+		}
+		for _, s := range t.stores {
+			i := slices.IndexFunc(times, func(c clock) bool { return c.name == s.desc.Name+storeTimeSuffix })
+			if i >= 0 && s.timed != nil {
+				s.timed.ObserveTime(times[i].value)
+			}
+		}
+	}
+	return nil
+}
+
 // Start takes up the work where committed left off, nil for a new start, and initialises the processors. The stores must
 // have been restored before.
 func (t *Task) Start(committed []Position) error {

@@ -85,6 +85,9 @@ func (w *worker) newTask(id engine.TaskID, committed map[client.TopicPartition]c
 	}
 	t.resume(committed)
 	w.tasks[id] = t
+	if err := t.Expect(t.committed); err != nil {
+		return nil, err
+	}
 	return t, t.checkMetadata()
 }
 

@@ -1,6 +1,7 @@
 package statetest
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/millrace/millrace/streams/state"
@@ -96,8 +97,11 @@ func (m *model) successor(s scan, last *string) (string, bool) {
 // flush returns what a flush must emit first, at most n records, and takes them as flushed.
 func (m *model) flush(n int) []record {
 	var out []record
-	for len(m.changed) > 0 {
-		key := m.changed[0]
+	order := slices.Clone(m.changed)
+	slices.SortStableFunc(order, func(a, b string) int { // what is there before tombstones
+		return cmp.Compare(deleted(m.entries[a]), deleted(m.entries[b]))
+	})
+	for _, key := range order {
 		v := m.entries[key]
 		if needed := !m.late(key) && (v.Bytes != nil || m.known[key]); needed {
 			if len(out) == n {
@@ -106,10 +110,18 @@ func (m *model) flush(n int) []record {
 			out = append(out, record{key, v.Bytes, v.Timestamp})
 			m.known[key] = v.Bytes != nil
 		}
-		m.changed = m.changed[1:]
+		m.changed = slices.DeleteFunc(m.changed, func(other string) bool { return other == key })
 		if v.Bytes == nil {
 			delete(m.entries, key)
 		}
 	}
 	return out
+}
+
+// deleted is 1 for a tombstone.
+func deleted(v state.Value) int {
+	if v.Bytes == nil {
+		return 1
+	}
+	return 0
 }
