@@ -106,7 +106,7 @@ func (t *Task) Dirty() bool {
 }
 
 // Flush writes what changed in the stores since the last Flush to their changelogs, store by store in the topology's order,
-// entries in the order of their first change. It is the first step of a commit.
+// what is there before tombstones. The outputs must be in the log before: see DESIGN.md, "Commit".
 func (t *Task) Flush() error {
 	for _, s := range t.stores {
 		out := Output{Topic: t.changelog(s), Partition: t.id.Partition}
