@@ -53,11 +53,11 @@ func (p *producerIDs) next(ctx context.Context) (int64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.free == p.last {
-		first, err := p.quorum.AllocateProducerIDs(ctx, producerIDBlock)
+		first, err := p.quorum.AllocateProducerIDs(ctx, metadata.ProducerIDBlock)
 		if err != nil {
 			return 0, fmt.Errorf("cannot take a block of producer ids: %w", err)
 		}
-		p.free, p.last = first, first+producerIDBlock
+		p.free, p.last = first, first+metadata.ProducerIDBlock
 	}
 	id := p.free
 	p.free++

@@ -8,6 +8,7 @@ import (
 
 	"uuid"
 
+	"github.com/millrace/millrace/log/metadata"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -228,7 +229,7 @@ func TestInitProducerID(t *testing.T) {
 			seen[resp.ProducerID] = true
 		}
 	}
-	take(r.dial(), producerIDBlock+1) // into the second block
+	take(r.dial(), metadata.ProducerIDBlock+1) // into the second block
 	r.stop()
 	r.start()
 	take(r.dial(), 3)

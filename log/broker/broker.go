@@ -27,8 +27,6 @@ const (
 	maxProduceWait = 5 * time.Minute
 	// maxAdminWait bounds a metadata change.
 	maxAdminWait = 60 * time.Second
-	// producerIDBlock is how many producer ids are taken from the quorum at a time.
-	producerIDBlock = 1000
 )
 
 // Config is what a broker is made of. Quorum, Directory and FS are required.

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -91,21 +92,13 @@ func (cfg Config) withDefaults() (Config, error) {
 			return cfg, errors.New("empty broker address")
 		}
 	}
-	setDefault(&cfg.ClientID, DefaultClientID)
-	setDefault(&cfg.MaxResponseBytes, DefaultMaxResponseBytes)
-	setDefault(&cfg.MaxRequestBytes, DefaultMaxRequestBytes)
-	setDefault(&cfg.MetadataMinAge, DefaultMetadataMinAge)
-	setDefault(&cfg.MetadataMaxAge, DefaultMetadataMaxAge)
-	setDefault(&cfg.RetryTimeout, DefaultRetryTimeout)
+	cfg.ClientID = cmp.Or(cfg.ClientID, DefaultClientID)
+	cfg.MaxResponseBytes = cmp.Or(cfg.MaxResponseBytes, DefaultMaxResponseBytes)
+	cfg.MaxRequestBytes = cmp.Or(cfg.MaxRequestBytes, DefaultMaxRequestBytes)
+	cfg.MetadataMinAge = cmp.Or(cfg.MetadataMinAge, DefaultMetadataMinAge)
+	cfg.MetadataMaxAge = cmp.Or(cfg.MetadataMaxAge, DefaultMetadataMaxAge)
+	cfg.RetryTimeout = cmp.Or(cfg.RetryTimeout, DefaultRetryTimeout)
 	return cfg, nil
-}
-
-// setDefault gives *field its default when it is the zero value.
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // dial returns a franz-go client of this log with more options. Each producer, consumer and member has one of its own, so that

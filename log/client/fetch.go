@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,12 +45,12 @@ type FetchConfig struct {
 }
 
 func (cfg *FetchConfig) setDefaults() {
-	setDefault(&cfg.MaxBytes, DefaultFetchMaxBytes)
-	setDefault(&cfg.MaxPartitionBytes, DefaultFetchMaxPartitionBytes)
-	setDefault(&cfg.MinBytes, 1)
-	setDefault(&cfg.MaxWait, DefaultFetchMaxWait)
-	setDefault(&cfg.MaxPollRecords, DefaultMaxPollRecords)
-	setDefault(&cfg.MaxBatchBytes, DefaultMaxBatchBytes)
+	cfg.MaxBytes = cmp.Or(cfg.MaxBytes, DefaultFetchMaxBytes)
+	cfg.MaxPartitionBytes = cmp.Or(cfg.MaxPartitionBytes, DefaultFetchMaxPartitionBytes)
+	cfg.MinBytes = cmp.Or(cfg.MinBytes, 1)
+	cfg.MaxWait = cmp.Or(cfg.MaxWait, DefaultFetchMaxWait)
+	cfg.MaxPollRecords = cmp.Or(cfg.MaxPollRecords, DefaultMaxPollRecords)
+	cfg.MaxBatchBytes = cmp.Or(cfg.MaxBatchBytes, DefaultMaxBatchBytes)
 }
 
 func (cfg *FetchConfig) options() []kgo.Opt {

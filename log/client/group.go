@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,9 +109,9 @@ func (cfg *GroupConfig) check() error {
 		return errors.New("balancer without a protocol name")
 	}
 	cfg.setDefaults()
-	setDefault(&cfg.SessionTimeout, DefaultSessionTimeout)
-	setDefault(&cfg.RebalanceTimeout, DefaultRebalanceTimeout)
-	setDefault(&cfg.HeartbeatInterval, min(DefaultHeartbeatInterval, cfg.SessionTimeout/3))
+	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, DefaultSessionTimeout)
+	cfg.RebalanceTimeout = cmp.Or(cfg.RebalanceTimeout, DefaultRebalanceTimeout)
+	cfg.HeartbeatInterval = cmp.Or(cfg.HeartbeatInterval, min(DefaultHeartbeatInterval, cfg.SessionTimeout/3))
 	if cfg.HeartbeatInterval >= cfg.SessionTimeout {
 		return fmt.Errorf("heartbeat interval %v is not below session timeout %v", cfg.HeartbeatInterval, cfg.SessionTimeout)
 	}

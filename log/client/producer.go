@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,9 +74,9 @@ type pendingRecord struct {
 
 // NewProducer returns a producer with connections of its own. It dials nothing yet.
 func (c *Client) NewProducer(cfg ProducerConfig) (*Producer, error) {
-	setDefault(&cfg.BatchBytes, DefaultBatchBytes)
-	setDefault(&cfg.MaxBufferedBytes, DefaultMaxBufferedBytes)
-	setDefault(&cfg.MaxBufferedRecords, DefaultMaxBufferedRecords)
+	cfg.BatchBytes = cmp.Or(cfg.BatchBytes, DefaultBatchBytes)
+	cfg.MaxBufferedBytes = cmp.Or(cfg.MaxBufferedBytes, DefaultMaxBufferedBytes)
+	cfg.MaxBufferedRecords = cmp.Or(cfg.MaxBufferedRecords, DefaultMaxBufferedRecords)
 	codec, err := cfg.Compression.codec()
 	if err != nil {
 		return nil, fmt.Errorf("cannot create producer: %w", err)

@@ -1,6 +1,7 @@
 package group
 
 import (
+	"cmp"
 	"time"
 	"uuid"
 
@@ -83,21 +84,14 @@ func (c Config) withDefaults() Config {
 	if c.NewMemberID == nil {
 		panic("BUG: group.Config without NewMemberID")
 	}
-	orDefault(&c.MinSessionTimeout, DefaultMinSessionTimeout)
-	orDefault(&c.MaxSessionTimeout, DefaultMaxSessionTimeout)
-	orDefault(&c.MaxMembers, DefaultMaxMembers)
-	orDefault(&c.MaxGroups, DefaultMaxGroups)
-	orDefault(&c.MaxOffsets, DefaultMaxOffsets)
-	orDefault(&c.MaxMemberMetadataBytes, DefaultMaxMemberMetadataBytes)
-	orDefault(&c.MaxOffsetMetadataBytes, DefaultMaxOffsetMetadataBytes)
-	orDefault(&c.Retention, DefaultRetention)
-	orDefault(&c.RetentionCheck, DefaultRetentionCheck)
+	c.MinSessionTimeout = cmp.Or(c.MinSessionTimeout, DefaultMinSessionTimeout)
+	c.MaxSessionTimeout = cmp.Or(c.MaxSessionTimeout, DefaultMaxSessionTimeout)
+	c.MaxMembers = cmp.Or(c.MaxMembers, DefaultMaxMembers)
+	c.MaxGroups = cmp.Or(c.MaxGroups, DefaultMaxGroups)
+	c.MaxOffsets = cmp.Or(c.MaxOffsets, DefaultMaxOffsets)
+	c.MaxMemberMetadataBytes = cmp.Or(c.MaxMemberMetadataBytes, DefaultMaxMemberMetadataBytes)
+	c.MaxOffsetMetadataBytes = cmp.Or(c.MaxOffsetMetadataBytes, DefaultMaxOffsetMetadataBytes)
+	c.Retention = cmp.Or(c.Retention, DefaultRetention)
+	c.RetentionCheck = cmp.Or(c.RetentionCheck, DefaultRetentionCheck)
 	return c
-}
-
-func orDefault[T comparable](v *T, def T) {
-	var zero T
-	if *v == zero {
-		*v = def
-	}
 }

@@ -1,12 +1,14 @@
 package partition
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
 	"uuid"
 
 	"github.com/millrace/millrace/log/disk"
+	"github.com/millrace/millrace/log/record"
 )
 
 // Durability says what an ack means.
@@ -68,12 +70,6 @@ type DirectoryConfig struct {
 	FlushInterval     time.Duration // mode Replicated
 }
 
-func orDefault[T int | int64 | time.Duration](v *T, d T) {
-	if *v == 0 {
-		*v = d
-	}
-}
-
 func (c *DirectoryConfig) fill() error {
 	if c.FS == nil {
 		return fmt.Errorf("cannot open a log directory: no file system is given")
@@ -84,14 +80,14 @@ func (c *DirectoryConfig) fill() error {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	orDefault(&c.FlushConcurrency, DefaultFlushConcurrency)
-	orDefault(&c.OpenFiles, DefaultOpenFiles)
-	orDefault(&c.RetentionInterval, DefaultRetentionInterval)
-	orDefault(&c.DeleteDelay, DefaultDeleteDelay)
-	orDefault(&c.PreallocateStep, DefaultPreallocateStep)
-	orDefault(&c.ReserveBytes, DefaultReserveBytes)
-	orDefault(&c.FlushDistance, DefaultFlushDistance)
-	orDefault(&c.FlushInterval, DefaultFlushInterval)
+	c.FlushConcurrency = cmp.Or(c.FlushConcurrency, DefaultFlushConcurrency)
+	c.OpenFiles = cmp.Or(c.OpenFiles, DefaultOpenFiles)
+	c.RetentionInterval = cmp.Or(c.RetentionInterval, DefaultRetentionInterval)
+	c.DeleteDelay = cmp.Or(c.DeleteDelay, DefaultDeleteDelay)
+	c.PreallocateStep = cmp.Or(c.PreallocateStep, DefaultPreallocateStep)
+	c.ReserveBytes = cmp.Or(c.ReserveBytes, DefaultReserveBytes)
+	c.FlushDistance = cmp.Or(c.FlushDistance, DefaultFlushDistance)
+	c.FlushInterval = cmp.Or(c.FlushInterval, DefaultFlushInterval)
 	return nil
 }
 
@@ -127,22 +123,19 @@ type Config struct {
 	MaxDecompressedBytes int           // bound on the output of any decompression, 64 MiB
 }
 
-// DefaultMaxDecompressedBytes bounds what one batch may decompress to.
-const DefaultMaxDecompressedBytes = 64 << 20
-
 const day = 24 * time.Hour
 
 func (c Config) filled() Config {
-	orDefault(&c.SegmentBytes, 1<<30)
-	orDefault(&c.SegmentAge, 7*day)
-	orDefault(&c.RetentionBytes, -1)
-	orDefault(&c.RetentionAge, 7*day)
-	orDefault(&c.MaxMessageBytes, 1<<20+12)
-	orDefault(&c.IndexIntervalBytes, 4096)
-	orDefault(&c.TimestampBeforeMax, -1)
-	orDefault(&c.TimestampAfterMax, time.Hour)
-	orDefault(&c.ProducerIDExpiration, day)
-	orDefault(&c.MaxDecompressedBytes, DefaultMaxDecompressedBytes)
+	c.SegmentBytes = cmp.Or(c.SegmentBytes, 1<<30)
+	c.SegmentAge = cmp.Or(c.SegmentAge, 7*day)
+	c.RetentionBytes = cmp.Or(c.RetentionBytes, -1)
+	c.RetentionAge = cmp.Or(c.RetentionAge, 7*day)
+	c.MaxMessageBytes = cmp.Or(c.MaxMessageBytes, 1<<20+12)
+	c.IndexIntervalBytes = cmp.Or(c.IndexIntervalBytes, 4096)
+	c.TimestampBeforeMax = cmp.Or(c.TimestampBeforeMax, -1)
+	c.TimestampAfterMax = cmp.Or(c.TimestampAfterMax, time.Hour)
+	c.ProducerIDExpiration = cmp.Or(c.ProducerIDExpiration, day)
+	c.MaxDecompressedBytes = cmp.Or(c.MaxDecompressedBytes, record.DefaultMaxDecompressedBytes)
 	c.SegmentBytes = min(c.SegmentBytes, 1<<31-1) // positions in the index have 32 bits, and Kafka's a sign
 	if !c.Delete && !c.Compact {
 		c.Delete = true

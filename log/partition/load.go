@@ -266,7 +266,7 @@ func (l *loading) recover(k int) error {
 // settleRecovered brings what was recovered to disk before it counts as durable: so far it may be in the page cache only.
 func (l *loading) settleRecovered(k int) error {
 	for i, p := range l.pieces[k:] {
-		if err := errors.Join(p.CutTail(), p.Sync()); err != nil {
+		if err := errors.Join(p.Trim(), p.Sync()); err != nil {
 			l.dir.fail(err)
 			return err
 		}

@@ -24,97 +24,128 @@ type model struct {
 // everything durable.
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		memory := disk.NewMemory()
-		cfg := testConfig(memory, Replicated)
-		cfg.OpenFiles = 2
-		spec := Spec{ID: testID(0), Name: "t", Config: Config{SegmentBytes: rapid.Int64Range(400, 3000).Draw(r, "segment"), IndexIntervalBytes: rapid.IntRange(1, 400).Draw(r, "interval"), RetentionAge: -1}}
-		var m model
-		var d *Directory
-		var l *Log
-		must := func(err error) {
-			if err != nil {
-				r.Fatal(err)
-			}
-		}
-		start := func(first bool) {
-			var err error
-			d, err = OpenDirectory(cfg)
-			must(err)
-			if first {
-				must(d.Create(spec))
-			} else {
-				must(d.Load(spec))
-			}
-			l, err = d.Log(spec.ID)
-			must(err)
-		}
-		start(true)
-		defer func() { d.Kill() }()
+		m := &modelled{t: t, memory: disk.NewMemory(), spec: Spec{ID: testID(0), Name: "t", Config: Config{
+			SegmentBytes:       rapid.Int64Range(400, 3000).Draw(r, "segment"),
+			IndexIntervalBytes: rapid.IntRange(1, 400).Draw(r, "interval"),
+			RetentionAge:       -1,
+		}}}
+		m.open(r, (*Directory).Create)
+		defer func() { m.directory.Kill() }()
 		r.Repeat(map[string]func(*rapid.T){
-			"append": func(r *rapid.T) {
-				v := fmt.Sprintf("%d %s", len(m.values), strings.Repeat("v", rapid.IntRange(0, 250).Draw(r, "size")))
-				a, err := l.Append(AppendRequest{Batch: idempotent(t, 1, 0, int32(len(m.values)), v), LeaderEpoch: max(l.Epoch(), 0)})
-				if err != nil || a.Base != int64(len(m.values)) {
-					r.Fatalf("append: %+v, %v", a, err)
-				}
-				m.values = append(m.values, v)
-			},
-			"duplicate": func(r *rapid.T) {
-				back := rapid.IntRange(1, rememberedBatches).Draw(r, "back")
-				if n := len(m.values) - back; n >= int(m.start) {
-					a, err := l.Append(AppendRequest{Batch: idempotent(t, 1, 0, int32(n), m.values[n]), LeaderEpoch: max(l.Epoch(), 0)})
-					if err != nil || !a.Duplicate || a.Base != int64(n) {
-						r.Fatalf("duplicate of %d: %+v, %v", n, a, err)
-					}
-				}
-			},
-			"flush": func(r *rapid.T) {
-				must(flushNow(l))
-				m.durable = int64(len(m.values))
-			},
-			"epoch": func(*rapid.T) { must(l.StartEpoch(l.Epoch() + 1)) },
-			"delete before": func(r *rapid.T) {
-				offset := rapid.Int64Range(m.start, int64(len(m.values))).Draw(r, "offset")
-				_, err := l.DeleteBefore(offset)
-				must(err)
-				m.start, m.durable = offset, l.Durable()
-				must(l.removeSegments())
-			},
-			"retention": func(r *rapid.T) {
-				c := spec.Config
-				c.RetentionBytes = rapid.Int64Range(0, 3000).Draw(r, "bytes")
-				l.SetConfig(c)
-				must(l.retain(time.UnixMilli(testNow)))
-				m.start, m.durable = l.Start(), l.Durable()
-			},
-			"restart": func(*rapid.T) {
-				must(d.Close())
-				start(false)
-				if !d.CleanStart() {
-					r.Fatal("not clean")
-				}
-				m.durable = int64(len(m.values))
-			},
-			"kill": func(*rapid.T) {
-				d.Kill()
-				start(false)
-				m.durable = int64(len(m.values))
-			},
-			"power cut": func(r *rapid.T) {
-				keep, seed := rapid.IntRange(0, 100).Draw(r, "keep"), rapid.Uint64().Draw(r, "seed")
-				d.Kill()
-				memory = memory.Crash(keep, rand.New(rand.NewPCG(seed, 1)))
-				cfg.FS = memory
-				start(false)
-				if l.End() < m.durable || l.End() > int64(len(m.values)) || keep == 100 && l.End() != int64(len(m.values)) {
-					r.Fatalf("after a power cut the log ends at %d: %d were durable, %d written", l.End(), m.durable, len(m.values))
-				}
-				m.values = m.values[:l.End()]
-				m.durable = l.End()
-			},
-			"": func(r *rapid.T) { m.compare(r, l) },
+			"append":        m.append,
+			"duplicate":     m.duplicate,
+			"flush":         m.flush,
+			"epoch":         func(r *rapid.T) { must(r, m.log.StartEpoch(m.log.Epoch()+1)) },
+			"delete before": m.deleteBefore,
+			"retention":     m.retain,
+			"restart":       m.restart,
+			"kill":          m.kill,
+			"power cut":     m.cutPower,
+			"":              func(r *rapid.T) { m.compare(r, m.log) },
 		})
 	})
+}
+
+// modelled is a log beside its model; each method does something to both.
+type modelled struct {
+	model
+	t         *testing.T
+	memory    *disk.Memory
+	spec      Spec
+	directory *Directory
+	log       *Log
+}
+
+func must(r *rapid.T, err error) {
+	r.Helper()
+	if err != nil {
+		r.Fatal(err)
+	}
+}
+
+// open opens the directory on what is in memory; load makes the partition or loads it.
+func (m *modelled) open(r *rapid.T, load func(*Directory, ...Spec) error) {
+	cfg := testConfig(m.memory, Replicated)
+	cfg.OpenFiles = 2
+	d, err := OpenDirectory(cfg)
+	must(r, err)
+	must(r, load(d, m.spec))
+	l, err := d.Log(m.spec.ID)
+	must(r, err)
+	m.directory, m.log = d, l
+}
+
+// batch is the n-th record, as an idempotent producer sends it.
+func (m *modelled) batch(n int, value string) AppendRequest {
+	return AppendRequest{Batch: idempotent(m.t, 1, 0, int32(n), value), LeaderEpoch: max(m.log.Epoch(), 0)}
+}
+
+func (m *modelled) append(r *rapid.T) {
+	v := fmt.Sprintf("%d %s", len(m.values), strings.Repeat("v", rapid.IntRange(0, 250).Draw(r, "size")))
+	a, err := m.log.Append(m.batch(len(m.values), v))
+	if err != nil || a.Base != int64(len(m.values)) {
+		r.Fatalf("append: %+v, %v", a, err)
+	}
+	m.values = append(m.values, v)
+}
+
+func (m *modelled) duplicate(r *rapid.T) {
+	n := len(m.values) - rapid.IntRange(1, rememberedBatches).Draw(r, "back")
+	if n < int(m.start) {
+		return
+	}
+	a, err := m.log.Append(m.batch(n, m.values[n]))
+	if err != nil || !a.Duplicate || a.Base != int64(n) {
+		r.Fatalf("duplicate of %d: %+v, %v", n, a, err)
+	}
+}
+
+func (m *modelled) flush(r *rapid.T) {
+	must(r, flushNow(m.log))
+	m.durable = int64(len(m.values))
+}
+
+func (m *modelled) deleteBefore(r *rapid.T) {
+	offset := rapid.Int64Range(m.start, int64(len(m.values))).Draw(r, "offset")
+	_, err := m.log.DeleteBefore(offset)
+	must(r, err)
+	m.start, m.durable = offset, m.log.Durable()
+	must(r, m.log.removeSegments())
+}
+
+func (m *modelled) retain(r *rapid.T) {
+	c := m.spec.Config
+	c.RetentionBytes = rapid.Int64Range(0, 3000).Draw(r, "bytes")
+	m.log.SetConfig(c)
+	must(r, m.log.retain(time.UnixMilli(testNow)))
+	m.start, m.durable = m.log.Start(), m.log.Durable()
+}
+
+func (m *modelled) restart(r *rapid.T) {
+	must(r, m.directory.Close())
+	m.open(r, (*Directory).Load)
+	if !m.directory.CleanStart() {
+		r.Fatal("not clean")
+	}
+	m.durable = int64(len(m.values))
+}
+
+func (m *modelled) kill(r *rapid.T) {
+	m.directory.Kill()
+	m.open(r, (*Directory).Load)
+	m.durable = int64(len(m.values))
+}
+
+func (m *modelled) cutPower(r *rapid.T) {
+	keep, seed := rapid.IntRange(0, 100).Draw(r, "keep"), rapid.Uint64().Draw(r, "seed")
+	m.directory.Kill()
+	m.memory = m.memory.Crash(keep, rand.New(rand.NewPCG(seed, 1)))
+	m.open(r, (*Directory).Load)
+	end := m.log.End()
+	if end < m.durable || end > int64(len(m.values)) || keep == 100 && end != int64(len(m.values)) {
+		r.Fatalf("after a power cut the log ends at %d: %d were durable, %d written", end, m.durable, len(m.values))
+	}
+	m.values, m.durable = m.values[:end], end
 }
 
 func (m *model) compare(r *rapid.T, l *Log) {

@@ -6,7 +6,7 @@
 //	00000000000000368769.index      offset → position, one entry every index interval
 //	00000000000000368769.timeindex  timestamp → offset
 //
-// The package knows nothing of partitions, acks or producers. It refuses to decide what damage means: [Segment.Recover] says where the whole
+// The package knows nothing of partitions, acks or producers. It refuses to decide what damage means: [OpenRecovered] says where the whole
 // batches end and whether that is below the durable mark, its caller cuts, quarantines or gives up.
 //
 // It owns no goroutine. One writer at a time calls Append; one maintainer at a time (which may run beside the writer) calls Trim, Sync,

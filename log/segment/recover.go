@@ -9,7 +9,7 @@ import (
 	"github.com/millrace/millrace/log/record"
 )
 
-// Recovered says what Recover found.
+// Recovered says what OpenRecovered found.
 type Recovered struct {
 	Size int64 // bytes of whole batches
 	Next int64 // offset after the last of them
@@ -20,8 +20,8 @@ type Recovered struct {
 
 // OpenRecovered takes a segment of a log that was not closed properly, to append to it. Below the durable mark the batches must be there and
 // their headers make sense (*CorruptError if not: that is damage, and no tail). Above it they are read whole, and the first one that is not right
-// ends the segment: wrong length or CRC, an offset that does not follow, an epoch below the one before. expect is the offset at the mark, epoch
-// the newest leader epoch below it; each batch above is passed to fn. Nothing is written but the indexes: see Cut.
+// ends the segment: wrong length or CRC, an offset that does not follow, an epoch below the one before. epoch is the newest leader epoch below
+// the mark; each batch above is passed to fn. Nothing is written but the indexes: what is cut is for the caller to say (Trim, then Sync).
 func OpenRecovered(cfg Config, base int64, mark Mark, epoch int32, fn func(Header)) (*Segment, Recovered, error) {
 	s := &Segment{cfg: cfg, base: base, step: cfg.Step}
 	f, err := cfg.FS.Open(s.path(LogSuffix), disk.ReadWrite)
@@ -241,7 +241,3 @@ func lastNonZero(h *handle, buf []byte, at, length int64) (int64, error) {
 	}
 	return last, nil
 }
-
-// CutTail cuts off what Recover found behind the last whole batch, preallocated zeros included, so that old bytes cannot come back behind
-// the next append. It is durable after Sync.
-func (s *Segment) CutTail() error { return s.Trim() }

@@ -174,7 +174,8 @@ func (s *Segment) CloseTimes() {
 	}
 }
 
-// Trim drops the preallocated tail. Not while the segment is being appended to.
+// Trim cuts the file behind the last whole batch: preallocated zeros, and after OpenRecovered a torn batch, which must not come back behind the
+// next append. It is durable after Sync. Not while the segment is being appended to.
 func (s *Segment) Trim() error {
 	h, v := s.own.Load(), s.view.Load()
 	if h == nil || s.allocated == v.Size {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net/netip"
@@ -10,34 +11,27 @@ import (
 
 // withDefaults fills in the start values and resolves what depends on the process.
 func (l Limits) withDefaults() Limits {
-	setDefault(&l.ProduceFrameBytes, MaxProduceFrameBytes)
-	setDefault(&l.FrameBytes, MaxFrameBytes)
+	l.ProduceFrameBytes = cmp.Or(l.ProduceFrameBytes, MaxProduceFrameBytes)
+	l.FrameBytes = cmp.Or(l.FrameBytes, MaxFrameBytes)
 	if l.Connections == 0 {
 		l.Connections = MaxConnections
 		if n := openFileLimit(); n > 0 {
 			l.Connections = int(min(int64(MaxConnections), n/4*3))
 		}
 	}
-	setDefault(&l.ReservedConnections, min(ReservedConnections, max(l.Connections/4, 0)))
-	setDefault(&l.ConnectionsPerIP, MaxConnectionsPerIP)
-	setDefault(&l.ConnectionRate, ConnectionRate)
-	setDefault(&l.ConnectionBurst, ConnectionBurst)
-	setDefault(&l.ConnectionRatePerIP, ConnectionRatePerIP)
-	setDefault(&l.ConnectionBurstPerIP, ConnectionBurstPerIP)
-	setDefault(&l.IdleTimeout, IdleTimeout)
-	setDefault(&l.FrameTimeout, FrameTimeout)
-	setDefault(&l.WriteTimeout, WriteTimeout)
-	setDefault(&l.InFlight, MaxInFlight)
-	setDefault(&l.InFlightBytes, MaxInFlightBytes)
-	setDefault(&l.UnsentBytes, MaxUnsentBytes)
+	l.ReservedConnections = cmp.Or(l.ReservedConnections, min(ReservedConnections, max(l.Connections/4, 0)))
+	l.ConnectionsPerIP = cmp.Or(l.ConnectionsPerIP, MaxConnectionsPerIP)
+	l.ConnectionRate = cmp.Or(l.ConnectionRate, ConnectionRate)
+	l.ConnectionBurst = cmp.Or(l.ConnectionBurst, ConnectionBurst)
+	l.ConnectionRatePerIP = cmp.Or(l.ConnectionRatePerIP, ConnectionRatePerIP)
+	l.ConnectionBurstPerIP = cmp.Or(l.ConnectionBurstPerIP, ConnectionBurstPerIP)
+	l.IdleTimeout = cmp.Or(l.IdleTimeout, IdleTimeout)
+	l.FrameTimeout = cmp.Or(l.FrameTimeout, FrameTimeout)
+	l.WriteTimeout = cmp.Or(l.WriteTimeout, WriteTimeout)
+	l.InFlight = cmp.Or(l.InFlight, MaxInFlight)
+	l.InFlightBytes = cmp.Or(l.InFlightBytes, MaxInFlightBytes)
+	l.UnsentBytes = cmp.Or(l.UnsentBytes, MaxUnsentBytes)
 	return l
-}
-
-func setDefault[T comparable](p *T, v T) {
-	var zero T
-	if *p == zero {
-		*p = v
-	}
 }
 
 // gate decides which connections may come in.

@@ -49,7 +49,7 @@ func TestStartUntilInterrupted(t *testing.T) {
 	if code != ExitOK || !strings.Contains(errs.all.String(), "stopping") {
 		t.Errorf("exit code %d\n%s", code, errs.all.String())
 	}
-	if _, err := os.Stat(filepath.Join(dir, cleanMarker)); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, ".clean")); err != nil {
 		t.Errorf("the node was not stopped cleanly: %v", err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"uuid"
 
+	"github.com/millrace/millrace/log/partition"
 	"github.com/millrace/millrace/log/record"
 	"github.com/millrace/millrace/log/segment"
 )
@@ -45,9 +46,9 @@ func partitionDir(t *testing.T, clean bool, segments map[int64][]byte) (dataDir 
 		}
 	}
 	if clean {
-		write(filepath.Join(dataDir, cleanMarker), nil)
+		write(filepath.Join(dataDir, ".clean"), nil)
 	}
-	write(filepath.Join(dir, partitionMetadata), []byte("version: 0\npartition: 0\ntopic: orders\n"))
+	write(filepath.Join(dir, "partition.metadata"), []byte("version: 0\npartition: 0\ntopic: orders\n"))
 	for base, content := range segments {
 		write(filepath.Join(dir, segment.FileName(base, segment.LogSuffix)), content)
 	}
@@ -105,22 +106,22 @@ func TestVerifyLogHoldsTheDurableMark(t *testing.T) {
 	size := int64(len(good))
 	for what, c := range map[string]struct {
 		log  []byte
-		mark durableMark
+		mark partition.DurableMark
 		want []string
 	}{
-		"all":                     {slices.Concat(good, next), durableMark{4, 0, 2 * size}, nil},
-		"more":                    {slices.Concat(good, next), durableMark{2, 0, size}, nil},
-		"a torn tail above":       {slices.Concat(good, flipped), durableMark{2, 0, size}, nil},
-		"damage below":            {slices.Concat(good, flipped), durableMark{4, 0, 2 * size}, []string{"offset 2: corrupt batch", "offset 2: the log ends here, and was on disk up to offset 4"}},
-		"a log that is too short": {good, durableMark{4, 0, 2 * size}, []string{"offset 2: the log ends here, and was on disk up to offset 4"}},
+		"all":                     {slices.Concat(good, next), partition.DurableMark{Durable: 4, Position: 2 * size}, nil},
+		"more":                    {slices.Concat(good, next), partition.DurableMark{Durable: 2, Position: size}, nil},
+		"a torn tail above":       {slices.Concat(good, flipped), partition.DurableMark{Durable: 2, Position: size}, nil},
+		"damage below":            {slices.Concat(good, flipped), partition.DurableMark{Durable: 4, Position: 2 * size}, []string{"offset 2: corrupt batch", "offset 2: the log ends here, and was on disk up to offset 4"}},
+		"a log that is too short": {good, partition.DurableMark{Durable: 4, Position: 2 * size}, []string{"offset 2: the log ends here, and was on disk up to offset 4"}},
 	} {
 		dir := partitionDir(t, false, map[int64][]byte{0: c.log})
 		if err := os.Rename(filepath.Join(dir, "p-0"), filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 		// An older round, this one, and one that is torn.
-		marks := slices.Concat(round(t, name, durableMark{}), round(t, name, c.mark), round(t, name, durableMark{99, 0, 0})[:30], make([]byte, 100))
-		if err := os.WriteFile(filepath.Join(dir, marksFile), marks, 0o600); err != nil {
+		marks := slices.Concat(round(t, name, partition.DurableMark{}), round(t, name, c.mark), round(t, name, partition.DurableMark{Durable: 99})[:30], make([]byte, 100))
+		if err := os.WriteFile(filepath.Join(dir, "marks.log"), marks, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		var out strings.Builder
@@ -137,7 +138,7 @@ func TestVerifyLogHoldsTheDurableMark(t *testing.T) {
 }
 
 // round is a round of marks.log with one entry.
-func round(t *testing.T, name string, m durableMark) []byte {
+func round(t *testing.T, name string, m partition.DurableMark) []byte {
 	t.Helper()
 	id, err := uuid.Parse(strings.TrimSuffix(name, "-0"))
 	if err != nil {
@@ -145,28 +146,15 @@ func round(t *testing.T, name string, m durableMark) []byte {
 	}
 	be := binary.BigEndian
 	entry := append(be.AppendUint32(id[:], 0), make([]byte, 8)...)
-	entry = be.AppendUint64(be.AppendUint64(be.AppendUint64(entry, uint64(m.durable)), uint64(m.segment)), uint64(m.position))
+	entry = be.AppendUint64(be.AppendUint64(be.AppendUint64(entry, uint64(m.Durable)), uint64(m.Segment)), uint64(m.Position))
 	summed := append(be.AppendUint32(nil, 1), entry...)
 	sum := crc32.Checksum(summed, crc32.MakeTable(crc32.Castagnoli))
 	return slices.Concat([]byte("MRK1"), be.AppendUint32(nil, 1), be.AppendUint32(nil, sum), entry)
 }
 
-func FuzzParseMarks(f *testing.F) {
-	f.Add([]byte("MRK1\x00\x00\x00\x00\x00\x00\x00\x00"))
-	f.Add([]byte("MRK1\xff\xff\xff\xff\x00\x00\x00\x00"))
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, data []byte) {
-		for name, m := range parseMarks(data) {
-			if m.durable < 0 || m.segment < 0 || m.position < 0 {
-				t.Fatalf("%s: %+v", name, m)
-			}
-		}
-	})
-}
-
 func TestVerifyLogFindsQuarantined(t *testing.T) {
 	dir := partitionDir(t, true, map[int64][]byte{0: stored(t, 0, 0)})
-	path := filepath.Join(dir, "p-0", segment.FileName(0, segment.LogSuffix)+quarantined)
+	path := filepath.Join(dir, "p-0", segment.FileName(0, segment.LogSuffix)+".quarantined")
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -5,25 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"github.com/millrace/millrace/log/disk"
+	"github.com/millrace/millrace/log/partition"
 	"github.com/spf13/cobra"
 )
 
-const (
-	// cleanMarker is the file a node leaves in its data directory when it was stopped properly.
-	cleanMarker = ".clean"
-	// nodeMetadata is the file in a data directory that says whose it is.
-	nodeMetadata = "meta.properties"
-	// partitionMetadata is the file in a partition's directory that names its topic.
-	partitionMetadata = "partition.metadata"
-	deletedInfix      = ".deleted-"
-	quarantined       = ".quarantined"
-	// maxMetadataBytes bounds what is read of partitionMetadata.
-	maxMetadataBytes = 64 << 10
-
-	hintDataDir = "DATA_DIR is what --data-dir of millrace start says"
-)
+const hintDataDir = "DATA_DIR is what --data-dir of millrace start says"
 
 func (a *app) verifyLogCommand() *cobra.Command {
 	var records bool
@@ -53,7 +41,8 @@ type verifiedLog struct {
 	Findings   []logFinding        `json:"findings"`
 	Notes      []string            `json:"notes"`
 
-	marks map[string]durableMark
+	files disk.FS
+	marks map[string]partition.DurableMark
 }
 
 type verifiedPartition struct {
@@ -73,14 +62,17 @@ func (a *app) verifyLog(dir string, records bool) error {
 		return environmentError(fmt.Errorf("cannot read the data directory: %w", err), hintDataDir)
 	}
 	v := verifiedLog{Dir: dir, Partitions: []verifiedPartition{}, Findings: []logFinding{}, Notes: []string{}}
-	_, cleanErr := os.Stat(filepath.Join(dir, cleanMarker))
-	v.Clean = cleanErr == nil
-	// Read before the segments: beside a running node they can only hold more than this.
-	if v.marks, err = readMarks(dir); err != nil {
+	if v.files, err = disk.Open(dir); err != nil {
+		return environmentError(err, hintDataDir)
+	}
+	// Before the segments: beside a running node they can only hold more than this.
+	found, err := partition.Inspect(v.files)
+	if err != nil {
 		return environmentError(err, "")
 	}
+	v.Clean, v.marks = found.Clean, found.Marks
 	for _, e := range entries {
-		if !e.IsDir() || strings.Contains(e.Name(), deletedInfix) {
+		if !e.IsDir() || partition.IsDeleted(e.Name()) {
 			continue
 		}
 		path := filepath.Join(dir, e.Name())
@@ -96,8 +88,8 @@ func (a *app) verifyLog(dir string, records bool) error {
 		}
 	}
 	if len(v.Partitions) == 0 {
-		if _, err := os.Stat(filepath.Join(dir, nodeMetadata)); err != nil {
-			return environmentError(fmt.Errorf("%s is no data directory: it holds neither %s nor a partition", dir, nodeMetadata), hintDataDir)
+		if !found.Identified {
+			return environmentError(fmt.Errorf("%s is no data directory: it holds neither meta.properties nor a partition", dir), hintDataDir)
 		}
 		v.Notes = append(v.Notes, "no partitions in "+dir)
 	}
@@ -109,7 +101,7 @@ func (v *verifiedLog) partition(dir string, files []segmentFile, records bool) e
 	if err := v.quarantine(dir); err != nil {
 		return err
 	}
-	p := verifiedPartition{Dir: dir, Topic: topicOf(dir), Segments: len(files), Start: files[0].base, End: files[0].base}
+	p := verifiedPartition{Dir: dir, Topic: partition.TopicName(v.files, filepath.Base(dir)), Segments: len(files), Start: files[0].base, End: files[0].base}
 	epoch := int32(-1)
 	mark := v.marks[filepath.Base(dir)]
 	for i, f := range files {
@@ -135,18 +127,18 @@ func (v *verifiedLog) partition(dir string, files []segmentFile, records bool) e
 			v.tornTail(sound, f.base, mark)
 		}
 	}
-	if p.End < mark.durable {
-		v.find(files[len(files)-1].path, p.Bytes, p.End, "the log ends here, and was on disk up to offset %d", mark.durable)
+	if p.End < mark.Durable {
+		v.find(files[len(files)-1].path, p.Bytes, p.End, "the log ends here, and was on disk up to offset %d", mark.Durable)
 	}
 	v.Partitions = append(v.Partitions, p)
 	return nil
 }
 
 // tornTail makes notes of the findings about the end of the newest segment of a node that runs or was killed, where they lie above the mark.
-func (v *verifiedLog) tornTail(from int, segment int64, mark durableMark) {
+func (v *verifiedLog) tornTail(from int, segment int64, mark partition.DurableMark) {
 	kept := v.Findings[:from]
 	for _, f := range v.Findings[from:] {
-		if mark.covers(segment, f.Position) {
+		if mark.Covers(segment, f.Position) {
 			kept = append(kept, f)
 			continue
 		}
@@ -181,29 +173,17 @@ func (v *verifiedLog) batch(path string, s storedBatch, p *verifiedPartition, ep
 
 // quarantine reports the files that recovery has set aside.
 func (v *verifiedLog) quarantine(dir string) error {
-	aside, err := filepath.Glob(filepath.Join(dir, "*"+quarantined))
-	for _, path := range aside {
-		v.find(path, 0, -1, "set aside: its bytes were not what had been written")
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if partition.IsQuarantined(e.Name()) {
+			v.find(filepath.Join(dir, e.Name()), 0, -1, "set aside: its bytes were not what had been written")
+		}
 	}
 	return err
 }
 
 func (v *verifiedLog) find(file string, position, offset int64, format string, args ...any) {
 	v.Findings = append(v.Findings, logFinding{file, position, offset, fmt.Sprintf(format, args...)})
-}
-
-// topicOf is the topic that a partition's directory says it belongs to, or "".
-func topicOf(dir string) string {
-	text, err := os.ReadFile(filepath.Join(dir, partitionMetadata))
-	if err != nil || len(text) > maxMetadataBytes {
-		return ""
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, ok := strings.CutPrefix(line, "topic:"); ok {
-			return strings.TrimSpace(name)
-		}
-	}
-	return ""
 }
 
 func (a *app) printVerifiedLog(v verifiedLog) error {

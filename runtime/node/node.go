@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"uuid"
 
@@ -121,10 +122,16 @@ func (n *Node) openQuorum(context.Context) error {
 func (n *Node) openLogs(context.Context) error {
 	dir, err := partition.OpenDirectory(partition.DirectoryConfig{
 		FS: n.cfg.FS, ClusterID: n.quorum.Image().ClusterID(), NodeID: n.cfg.NodeID, Durability: n.cfg.Durability,
-		FlushConcurrency: flushers(), Logger: n.log.With("part", "log"),
+		FlushConcurrency: flushers(), DeleteDelay: n.deleteDelay(), Logger: n.log.With("part", "log"),
 	})
 	n.dir = dir
 	return err
+}
+
+// deleteDelay is how long a deleted topic stays on the disk: the node's log.segment.delete.delay.ms.
+func (n *Node) deleteDelay() time.Duration {
+	defaults := n.quorum.TopicConfig(n.quorum.Image(), &metadata.Topic{})
+	return max(defaults.FileDeleteDelay, time.Millisecond) // zero would mean the directory's own default
 }
 
 // listen opens the sockets, so that the broker can be registered with their addresses; nothing is accepted yet.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -185,15 +186,13 @@ func windowsOut(t *streams.WindowedTable[string, string]) {
 func out(s *streams.Stream[string, string]) { s.To("out", serde.String, serde.String) }
 
 func scenarios() map[string]func(*streams.Builder) {
+	all := joinScenarios()
+	maps.Copy(all, aggregateScenarios())
+	return all
+}
+
+func joinScenarios() map[string]func(*streams.Builder) {
 	joinWindow := streams.Between(ms(2), ms(6)).Grace(ms(3))
-	tumbling := func(b *streams.Builder) *streams.WindowedTable[string, string] {
-		return nulls(b).GroupByKey().Window(streams.Tumbling(ms(10)).Grace(ms(5))).
-			Aggregate(empty, concat, streams.Retention(ms(60)))
-	}
-	session := func(b *streams.Builder) *streams.WindowedTable[string, string] {
-		return nulls(b).GroupByKey().SessionWindow(streams.Session(ms(6)).Grace(ms(5))).
-			Aggregate(empty, concat, func(_, a, b string) string { return a + b }, streams.Retention(ms(60)))
-	}
 	return map[string]func(*streams.Builder){
 		"ss-inner": func(b *streams.Builder) {
 			out(texts(b, "left").Join(texts(b, "right"), bothPair, joinWindow))
@@ -223,6 +222,25 @@ func scenarios() map[string]func(*streams.Builder) {
 		"tt-outer": func(b *streams.Builder) {
 			out(table(b, "left", "a").OuterJoin(table(b, "right", "b"), pair, streams.Stored("j")).ToStream())
 		},
+		"table-filter": func(b *streams.Builder) {
+			out(table(b, "left", "t").Filter(func(_, v string) bool { return first(v) < "c" }, streams.Stored("f")).ToStream())
+		},
+		"totable-mapvalues": func(b *streams.Builder) {
+			out(texts(b, "left").ToTable(streams.As("t")).MapValues(strings.ToUpper, streams.Stored("m")).ToStream())
+		},
+	}
+}
+
+func aggregateScenarios() map[string]func(*streams.Builder) {
+	tumbling := func(b *streams.Builder) *streams.WindowedTable[string, string] {
+		return nulls(b).GroupByKey().Window(streams.Tumbling(ms(10)).Grace(ms(5))).
+			Aggregate(empty, concat, streams.Retention(ms(60)))
+	}
+	session := func(b *streams.Builder) *streams.WindowedTable[string, string] {
+		return nulls(b).GroupByKey().SessionWindow(streams.Session(ms(6)).Grace(ms(5))).
+			Aggregate(empty, concat, func(_, a, b string) string { return a + b }, streams.Retention(ms(60)))
+	}
+	return map[string]func(*streams.Builder){
 		"win-tumbling": func(b *streams.Builder) { windowsOut(tumbling(b)) },
 		"win-hopping": func(b *streams.Builder) {
 			windowsOut(nulls(b).GroupByKey().Window(streams.Hopping(ms(10), ms(4)).Grace(ms(5))).
@@ -256,12 +274,6 @@ func scenarios() map[string]func(*streams.Builder) {
 				Count().
 				MapValues(func(n int64) string { return fmt.Sprint(n) }).
 				ToStream().To("out", serde.String, serde.String)
-		},
-		"table-filter": func(b *streams.Builder) {
-			out(table(b, "left", "t").Filter(func(_, v string) bool { return first(v) < "c" }, streams.Stored("f")).ToStream())
-		},
-		"totable-mapvalues": func(b *streams.Builder) {
-			out(texts(b, "left").ToTable(streams.As("t")).MapValues(strings.ToUpper, streams.Stored("m")).ToStream())
 		},
 	}
 }

@@ -17,4 +17,14 @@
 //  5. To commit: Flush, then wait until the collector's records are durable, then commit Positions, all of them at once.
 //  6. Close ends the processors. After an error of 4 or 5 the task can only be closed; go on from the last commit with a
 //     new one.
+//
+// As the worker does it, errors left out:
+//
+//	task, err := engine.NewTask(program, engine.TaskConfig{ID: id, ApplicationID: "shop", Collector: producer, Now: wallClock})
+//	task.Restore("counts", key, value, ts) // each record of the changelog
+//	task.Start(committed)
+//	task.Add("orders", 0, records)
+//	task.ProcessAll(500)
+//	task.Flush() // … and when the producer is flushed:
+//	group.Commit(task.Positions())
 package engine

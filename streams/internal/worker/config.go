@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -84,25 +85,17 @@ func (c Config) withDefaults() (Config, error) {
 	case c.CommitInterval < 0:
 		return c, fmt.Errorf("commit interval %v is negative", c.CommitInterval)
 	}
-	setDefault(&c.Workers, 1)
-	setDefault(&c.CommitInterval, DefaultCommitInterval)
-	setDefault(&c.MaxBuffered, DefaultMaxBuffered)
-	setDefault(&c.TopicTimeout, DefaultTopicTimeout)
-	setDefault(&c.PurgeInterval, DefaultPurgeInterval)
-	setDefault(&c.CloseTimeout, DefaultCloseTimeout)
+	c.Workers = cmp.Or(c.Workers, 1)
+	c.CommitInterval = cmp.Or(c.CommitInterval, DefaultCommitInterval)
+	c.MaxBuffered = cmp.Or(c.MaxBuffered, DefaultMaxBuffered)
+	c.TopicTimeout = cmp.Or(c.TopicTimeout, DefaultTopicTimeout)
+	c.PurgeInterval = cmp.Or(c.PurgeInterval, DefaultPurgeInterval)
+	c.CloseTimeout = cmp.Or(c.CloseTimeout, DefaultCloseTimeout)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	c.Logger = c.Logger.With("app", c.ApplicationID)
 	return c, nil
-}
-
-// setDefault gives *field its default when it is the zero value.
-func setDefault[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
-	}
 }
 
 // applicationIDMax leaves room for the names of topics, of which the id is the beginning.
