@@ -27,9 +27,6 @@ func NewReader(src []byte) Reader { return Reader{src: src, total: len(src)} }
 // Err is the first error, or nil.
 func (r *Reader) Err() error { return r.err }
 
-// Len is how many bytes are left.
-func (r *Reader) Len() int { return len(r.src) }
-
 // Pos is how many bytes were read.
 func (r *Reader) Pos() int { return r.total - len(r.src) }
 
@@ -61,17 +58,6 @@ func (r *Reader) Span(n int) []byte {
 	return b
 }
 
-// Bool reads one byte; everything but 0 is true.
-func (r *Reader) Bool() bool { return r.Int8() != 0 }
-
-// Int8 reads an int8.
-func (r *Reader) Int8() int8 {
-	if b := r.Span(1); b != nil {
-		return int8(b[0])
-	}
-	return 0
-}
-
 // Int16 reads a big-endian int16.
 func (r *Reader) Int16() int16 {
 	if b := r.Span(2); b != nil {
@@ -86,21 +72,6 @@ func (r *Reader) Int32() int32 {
 		return int32(binary.BigEndian.Uint32(b))
 	}
 	return 0
-}
-
-// Int64 reads a big-endian int64.
-func (r *Reader) Int64() int64 {
-	if b := r.Span(8); b != nil {
-		return int64(binary.BigEndian.Uint64(b))
-	}
-	return 0
-}
-
-// UUID reads 16 bytes.
-func (r *Reader) UUID() uuid.UUID {
-	var u uuid.UUID
-	copy(u[:], r.Span(len(u)))
-	return u
 }
 
 // Uvarint reads an unsigned varint of at most 32 bits.
@@ -121,12 +92,6 @@ func (r *Reader) Uvarint() uint32 {
 	}
 	r.fail("varint overflows 32 bits")
 	return 0
-}
-
-// Varint reads a zigzag varint of at most 32 bits.
-func (r *Reader) Varint() int32 {
-	u := r.Uvarint()
-	return int32(u>>1) ^ -int32(u&1)
 }
 
 // length reads the length of a string (short) or of bytes; -1 is null. A compact string is no longer than another one can be, as in Kafka: it will be
@@ -153,47 +118,6 @@ func (r *Reader) length(compact, short bool) int {
 		return 0
 	}
 	return int(n)
-}
-
-// StringBytes reads a string that must not be null as a part of the input.
-func (r *Reader) StringBytes(compact bool) []byte {
-	n := r.length(compact, true)
-	if n < 0 {
-		r.fail("a string is null")
-		return nil
-	}
-	return r.Span(n)
-}
-
-// String reads a string that must not be null.
-func (r *Reader) String(compact bool) string { return string(r.StringBytes(compact)) }
-
-// NullableString reads a string; ok is false if it is null.
-func (r *Reader) NullableString(compact bool) (s string, ok bool) {
-	n := r.length(compact, true)
-	if n < 0 || r.err != nil {
-		return "", false
-	}
-	return string(r.Span(n)), true
-}
-
-// Bytes reads bytes that must not be null, as a part of the input.
-func (r *Reader) Bytes(compact bool) []byte {
-	n := r.length(compact, false)
-	if n < 0 {
-		r.fail("bytes are null")
-		return nil
-	}
-	return r.Span(n)
-}
-
-// NullableBytes reads bytes as a part of the input; nil if null.
-func (r *Reader) NullableBytes(compact bool) []byte {
-	n := r.length(compact, false)
-	if n < 0 || r.err != nil {
-		return nil
-	}
-	return r.Span(n)
 }
 
 // ArrayLen reads the length of an array each of whose elements is at least minElement bytes long; -1 is null. What it
