@@ -43,6 +43,9 @@ type span struct {
 // secondsDigits is the most digits a time in seconds has; longer ones are milliseconds.
 const secondsDigits = 11
 
+// lastYear is the last one that a date can be written in.
+const lastYear = 9999
+
 // parseSpan reads the argument of -o. now is what relative times count from.
 func parseSpan(text string, now time.Time) (span, error) {
 	from, to, ranged := cutSpan(text)
@@ -161,7 +164,10 @@ func (p position) String() string {
 		}
 		return "end"
 	case fromTime:
-		return "@" + time.UnixMilli(p.n).UTC().Format(time.RFC3339Nano)
+		if at := time.UnixMilli(p.n).UTC(); at.Year() <= lastYear {
+			return "@" + at.Format(time.RFC3339Nano)
+		}
+		return "@" + strconv.FormatInt(p.n, 10) // more digits than seconds have
 	}
 	return strconv.FormatInt(p.n, 10)
 }
