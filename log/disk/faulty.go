@@ -115,21 +115,16 @@ func CrashAfter(n int) Hook {
 type Faulty struct {
 	fs      FS
 	hook    Hook
-	calls   atomic.Int64
 	changes atomic.Int64
 }
 
 // NewFaulty wraps an FS. A nil hook only counts.
 func NewFaulty(fsys FS, hook Hook) *Faulty { return &Faulty{fs: fsys, hook: hook} }
 
-// Calls counts the calls so far, those that failed included.
-func (f *Faulty) Calls() int64 { return f.calls.Load() }
-
-// Changes counts those of them for which Op.Changes is true.
+// Changes counts the calls so far for which Op.Changes is true, those that failed included.
 func (f *Faulty) Changes() int64 { return f.changes.Load() }
 
 func (f *Faulty) ask(o Op) error {
-	f.calls.Add(1)
 	if o.Changes() {
 		f.changes.Add(1)
 	}

@@ -110,12 +110,6 @@ func (i *Image) TopicByID(id uuid.UUID) (*Topic, bool) {
 // Topics goes through all topics in the order of their names.
 func (i *Image) Topics() iter.Seq[*Topic] { return slices.Values(i.byName) }
 
-// TopicsFrom is Topics from the first name that is not less than name on: what a paged listing starts at.
-func (i *Image) TopicsFrom(name string) iter.Seq[*Topic] {
-	at, _ := slices.BinarySearchFunc(i.byName, name, func(t *Topic, name string) int { return strings.Compare(t.Name, name) })
-	return slices.Values(i.byName[at:])
-}
-
 // TopicCount is the number of topics.
 func (i *Image) TopicCount() int { return len(i.byName) }
 

@@ -124,9 +124,6 @@ func (q *Quorum) Failed() <-chan struct{} { return q.latch.failed }
 // Err is why Failed is closed, else nil.
 func (q *Quorum) Err() error { return q.latch.Err() }
 
-// IsController says that this node leads the quorum, as far as it knows.
-func (q *Quorum) IsController() bool { return q.raft.State() == raft.Leader }
-
 // Stats are figures for metrics and DescribeQuorum.
 type Stats struct {
 	Term, LastIndex, CommitIndex, AppliedIndex uint64

@@ -63,7 +63,7 @@ func leaderOf(t *testing.T, quorums []*Quorum) *Quorum {
 	var leader *Quorum
 	eventually(t, "a leader", func() bool {
 		for _, q := range quorums {
-			if q != nil && q.IsController() && q.Image().Controller() == q.cfg.NodeID && q.Image().controllerTerm == q.raft.CurrentTerm() {
+			if q != nil && q.raft.State() == raft.Leader && q.Image().Controller() == q.cfg.NodeID && q.Image().controllerTerm == q.raft.CurrentTerm() {
 				leader = q
 				return true
 			}

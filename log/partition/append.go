@@ -160,7 +160,7 @@ func (l *Log) append(r AppendRequest, cfg *Config, now time.Time) (Appended, err
 	if r.Origin != FromLeader && cfg.LogAppendTime {
 		done.Time = now.UnixMilli()
 		b.SetLogAppendTime(done.Time)
-		h.Attributes, h.MaxTimestamp = uint16(b.Attributes()), done.Time
+		h.MaxTimestamp = done.Time
 	}
 	if err := l.write(b, h, cfg, now.UnixMilli()); err != nil {
 		return Appended{}, l.writeFailed(err)

@@ -124,7 +124,7 @@ func (p *producers) update(h segment.Header) {
 	if h.ProducerEpoch > e.epoch {
 		e.epoch, e.count, e.head = h.ProducerEpoch, 0, 0
 	}
-	if !h.Control() && h.ProducerEpoch == e.epoch {
+	if !h.Control && h.ProducerEpoch == e.epoch {
 		e.remember(sent{base: h.Base, first: h.BaseSequence, last: lastSequence(h)})
 	}
 	p.link(i)

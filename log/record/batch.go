@@ -10,6 +10,9 @@ import (
 // HeaderBytes is the size of a batch without its records: the smallest batch there is. See doc.go for the drawing.
 const HeaderBytes = 61
 
+// Magic is the version of the format, which each batch names.
+const Magic = 2
+
 const (
 	baseOffsetAt  = 0
 	lengthAt      = 8 // counts from leaderEpochAt on
@@ -31,20 +34,15 @@ const (
 	appendTimeBit = 0x08
 	txnBit        = 0x10
 	controlBit    = 0x20
-	horizonBit    = 0x40
 )
 
 const (
-	magic = 2
 	// minRecordBytes is the smallest v2 record: length, attributes, two deltas, two lengths and a count of one byte each.
 	minRecordBytes = 7
 )
 
 // NoProducer is the producer id of a batch that no idempotent producer wrote.
 const NoProducer = -1
-
-// NoTimestamp is the timestamp of a record that has none.
-const NoTimestamp = -1
 
 // ErrShort means that the bytes end inside a batch.
 var ErrShort = errors.New("bytes end inside a batch")
@@ -138,7 +136,7 @@ func (b Batch) Magic() int8 { return int8(b[magicAt]) }
 // CRC is the stored CRC32C of everything from the attributes on.
 func (b Batch) CRC() uint32 { return binary.BigEndian.Uint32(b[crcAt:]) }
 
-// Attributes are the flags that Codec, LogAppendTime, Transactional, Control and DeleteHorizon read.
+// Attributes are the flags that Codec, LogAppendTime, Transactional and Control read.
 func (b Batch) Attributes() int16 { return int16(binary.BigEndian.Uint16(b[attributesAt:])) }
 
 // Codec is what the records are compressed with.
@@ -153,16 +151,13 @@ func (b Batch) Transactional() bool { return b.Attributes()&txnBit != 0 }
 // Control tells whether the batch holds a control record (the end of a transaction) and no data.
 func (b Batch) Control() bool { return b.Attributes()&controlBit != 0 }
 
-// DeleteHorizon tells whether BaseTimestamp is when compaction may drop the tombstones in the batch (KIP-534).
-func (b Batch) DeleteHorizon() bool { return b.Attributes()&horizonBit != 0 }
-
 // LastOffsetDelta is LastOffset minus BaseOffset.
 func (b Batch) LastOffsetDelta() int32 { return int32(binary.BigEndian.Uint32(b[lastDeltaAt:])) }
 
 // BaseTimestamp is what the timestamp deltas of the records count from, in ms since 1970.
 func (b Batch) BaseTimestamp() int64 { return int64(binary.BigEndian.Uint64(b[baseTimeAt:])) }
 
-// MaxTimestamp is the largest timestamp in the batch as its writer claims, in ms since 1970; NoTimestamp if none.
+// MaxTimestamp is the largest timestamp in the batch as its writer claims, in ms since 1970; -1 if none.
 func (b Batch) MaxTimestamp() int64 { return int64(binary.BigEndian.Uint64(b[maxTimeAt:])) }
 
 // ProducerID is the idempotent producer's id, or NoProducer.
@@ -173,15 +168,6 @@ func (b Batch) ProducerEpoch() int16 { return int16(binary.BigEndian.Uint16(b[ep
 
 // BaseSequence is the producer's sequence number of the first record; -1 without one.
 func (b Batch) BaseSequence() int32 { return int32(binary.BigEndian.Uint32(b[sequenceAt:])) }
-
-// LastSequence is the sequence number of the last record. Numbers wrap from 2³¹−1 to 0. It is -1 without a producer.
-func (b Batch) LastSequence() int32 {
-	first := b.BaseSequence()
-	if first < 0 {
-		return first
-	}
-	return int32((int64(first) + int64(b.LastOffsetDelta())) & 0x7fffffff)
-}
 
 // Count is how many records the batch claims to hold.
 func (b Batch) Count() int32 { return int32(binary.BigEndian.Uint32(b[countAt:])) }

@@ -137,7 +137,7 @@ func (b *Builder) header(batch Batch) {
 	batch.SetBaseOffset(b.cfg.BaseOffset)
 	binary.BigEndian.PutUint32(batch[lengthAt:], uint32(len(batch)-leaderEpochAt))
 	batch.SetLeaderEpoch(b.cfg.LeaderEpoch)
-	batch[magicAt] = magic
+	batch[magicAt] = Magic
 	batch.setAttributes(attributes)
 	binary.BigEndian.PutUint32(batch[lastDeltaAt:], uint32(b.count-1))
 	binary.BigEndian.PutUint64(batch[baseTimeAt:], uint64(b.first))

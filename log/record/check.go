@@ -59,7 +59,7 @@ func (b Batch) checkBytes() error {
 	if size != int64(len(b)) {
 		return corrupt("length says %d bytes, there are %d", size, len(b))
 	}
-	if b.Magic() != magic {
+	if b.Magic() != Magic {
 		return corrupt("format is v%d, only v2 is served", b.Magic())
 	}
 	if sum := checksum(b); sum != b.CRC() {

@@ -123,16 +123,6 @@ func checkKind(t *testing.T, what string, err error, want record.Kind) {
 	}
 }
 
-func TestLastSequenceWraps(t *testing.T) {
-	b := three(t, record.BuilderConfig{Producer: &record.Producer{ID: 1, Sequence: 1<<31 - 2}})
-	if got := b.LastSequence(); got != 0 {
-		t.Errorf("two after 2³¹−2 comes %d, want 0", got)
-	}
-	if got := three(t, record.BuilderConfig{}).LastSequence(); got != -1 {
-		t.Errorf("last sequence without a producer is %d, want -1", got)
-	}
-}
-
 func TestSetLogAppendTime(t *testing.T) {
 	for _, codec := range codecs {
 		b := three(t, record.BuilderConfig{Codec: codec})

@@ -9,7 +9,7 @@ import (
 // which is nobody else's: there they stay valid as long as they are held.
 type Record struct {
 	Offset    int64
-	Timestamp int64  // ms since 1970, NoTimestamp if there is none
+	Timestamp int64  // ms since 1970, -1 if there is none
 	Key       []byte // nil: no key
 	Value     []byte // nil: a tombstone
 	Headers   Headers

@@ -3,8 +3,11 @@ package segment
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
+
+	"github.com/millrace/millrace/log/record"
 )
 
 // The offset index. All numbers are big-endian.
@@ -128,15 +131,12 @@ func ParseFileName(name, suffix string) (offset int64, ok bool) {
 	return offset, err == nil && offset >= 0 && FileName(offset, suffix) == name
 }
 
-// headerBytes is the size of the fixed part of a batch v2.
-const headerBytes = 61
-
-// Header is what a scan needs of a batch, decoded.
+// Header is what a scan needs of a batch, decoded: the batch itself is gone when the next one is read.
 type Header struct {
 	Base          int64 // first offset
 	Size          int64 // bytes of the whole batch
 	Epoch         int32 // partition leader epoch
-	Attributes    uint16
+	Control       bool  // the end of a transaction, no data
 	LastDelta     int32
 	BaseTimestamp int64 // ms
 	MaxTimestamp  int64 // ms
@@ -149,38 +149,24 @@ type Header struct {
 // Next is the offset after the last one of the batch.
 func (h Header) Next() int64 { return h.Base + int64(h.LastDelta) + 1 }
 
-// LogAppendTime tells whether MaxTimestamp is the time of every record, set by the log.
-func (h Header) LogAppendTime() bool { return h.Attributes&(1<<3) != 0 }
-
-// Transactional and Control say what the attributes say.
-func (h Header) Transactional() bool { return h.Attributes&(1<<4) != 0 }
-func (h Header) Control() bool       { return h.Attributes&(1<<5) != 0 }
-
-// ParseHeader decodes the first 61 bytes of a batch. It checks only what a walk from batch to batch relies on: magic and lengths.
+// ParseHeader decodes the first record.HeaderBytes of a batch. It checks only what a walk from batch to batch relies on: magic and lengths.
 func ParseHeader(b []byte) (Header, error) {
-	if len(b) < headerBytes {
+	if len(b) < record.HeaderBytes {
 		return Header{}, fmt.Errorf("%d bytes are too few for a batch", len(b))
 	}
-	be := binary.BigEndian
+	r := record.Batch(b)
+	size, err := record.Size(b)
 	h := Header{
-		Base:          int64(be.Uint64(b)),
-		Size:          int64(int32(be.Uint32(b[8:]))) + 12,
-		Epoch:         int32(be.Uint32(b[12:])),
-		Attributes:    be.Uint16(b[21:]),
-		LastDelta:     int32(be.Uint32(b[23:])),
-		BaseTimestamp: int64(be.Uint64(b[27:])),
-		MaxTimestamp:  int64(be.Uint64(b[35:])),
-		ProducerID:    int64(be.Uint64(b[43:])),
-		ProducerEpoch: int16(be.Uint16(b[51:])),
-		BaseSequence:  int32(be.Uint32(b[53:])),
-		Count:         int32(be.Uint32(b[57:])),
+		Base: r.BaseOffset(), Size: size, Epoch: r.LeaderEpoch(), Control: r.Control(), LastDelta: r.LastOffsetDelta(),
+		BaseTimestamp: r.BaseTimestamp(), MaxTimestamp: r.MaxTimestamp(),
+		ProducerID: r.ProducerID(), ProducerEpoch: r.ProducerEpoch(), BaseSequence: r.BaseSequence(), Count: r.Count(),
 	}
 	switch {
-	case b[16] != 2:
-		return Header{}, fmt.Errorf("magic %d instead of 2", b[16])
-	case h.Size < headerBytes:
-		return Header{}, fmt.Errorf("batch length %d is too small", h.Size-12)
-	case h.Base < 0 || h.LastDelta < 0 || h.Base > 1<<63-2-int64(h.LastDelta):
+	case r.Magic() != record.Magic:
+		return Header{}, fmt.Errorf("magic %d instead of %d", r.Magic(), record.Magic)
+	case err != nil:
+		return Header{}, fmt.Errorf("the batch has no length: %v", err) // not wrapped: it is no client's batch that is invalid
+	case h.Base < 0 || h.LastDelta < 0 || h.Base > math.MaxInt64-1-int64(h.LastDelta):
 		return Header{}, fmt.Errorf("offsets %d and %d are impossible", h.Base, h.LastDelta)
 	}
 	return h, nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/millrace/millrace/log/disk"
+	"github.com/millrace/millrace/log/record"
 )
 
 // before returns where a search for offset begins: the position of a batch that ends at or before it, and the least offset there.
@@ -115,7 +116,7 @@ func (s *Segment) plausible(h *handle, x *indexes, v *View) bool {
 		return v.Size <= 2*int64(max(s.cfg.IndexInterval, lookBytes)) || len(x.times) > 0
 	}
 	e := x.offsets[len(x.offsets)-1]
-	_, header, err := s.scanner(h, int64(e.Position), v.Size, s.base, headerBytes).next()
+	_, header, err := s.scanner(h, int64(e.Position), v.Size, s.base, record.HeaderBytes).next()
 	return err == nil && header.Next()-1 == s.base+int64(e.Offset)
 }
 

@@ -183,7 +183,7 @@ var errNoBatch = errors.New("there is no whole batch")
 
 // readBatch returns the whole batch at a position, in buf if it fits; errNoBatch if there cannot be one.
 func readBatch(h *handle, buf []byte, at, length int64) ([]byte, error) {
-	if length-at < headerBytes {
+	if length-at < record.HeaderBytes {
 		return nil, errNoBatch
 	}
 	n := min(int64(len(buf)), length-at)
@@ -191,7 +191,7 @@ func readBatch(h *handle, buf []byte, at, length int64) ([]byte, error) {
 		return nil, err
 	}
 	size, err := record.Size(buf[:n])
-	if err != nil || size > length-at || size < headerBytes {
+	if err != nil || size > length-at || size < record.HeaderBytes {
 		return nil, errNoBatch
 	}
 	if size <= n {

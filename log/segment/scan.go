@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+
+	"github.com/millrace/millrace/log/record"
 )
 
 // CorruptError says that bytes which must be whole batches are not.
@@ -71,7 +73,7 @@ func (c *scanner) next() (int64, Header, error) {
 
 // peek returns the bytes of a header at c.at, fewer at the end.
 func (c *scanner) peek() ([]byte, error) {
-	want := min(headerBytes, c.end-c.at)
+	want := min(record.HeaderBytes, c.end-c.at)
 	if c.at < c.haveAt || c.at+want > c.haveAt+int64(len(c.have)) {
 		n := min(int64(len(c.buf)), c.end-c.at)
 		got, err := c.file.ReadAt(c.buf[:n], c.at)
@@ -117,7 +119,7 @@ func (s *Segment) Scan(offset int64, fn func(position int64, h Header) error) er
 // check reads whole batches in [from, to) and compares their CRCs.
 func (s *Segment) check(h *handle, from, to int64) error {
 	buf := make([]byte, min(scanBytes, to-from))
-	for c := s.scanner(h, from, to, 0, headerBytes); ; {
+	for c := s.scanner(h, from, to, 0, record.HeaderBytes); ; {
 		at, header, err := c.next()
 		if errors.Is(err, io.EOF) {
 			return nil

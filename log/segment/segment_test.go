@@ -322,7 +322,7 @@ func FuzzHeader(f *testing.F) {
 	f.Add([]byte(b))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := ParseHeader(b)
-		if err == nil && (h.Size < headerBytes || h.Base < 0 || h.Next() <= h.Base) {
+		if err == nil && (h.Size < record.HeaderBytes || h.Base < 0 || h.Next() <= h.Base) {
 			t.Errorf("%+v", h)
 		}
 	})

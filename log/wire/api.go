@@ -70,10 +70,10 @@ func (s *Server) flexible(key, version int16) bool {
 //
 //	key i16 | version i16 | correlation id i32 | client id: i16 length, bytes | tagged fields (v2)
 func (c *Conn) parseHeader(p *pending) error {
-	r := NewReader(p.frame.b)
+	r := newReader(p.frame.b)
 	req := &p.req
 	req.Conn = c
-	req.Key, req.Version, req.CorrelationID = r.Int16(), r.Int16(), r.Int32()
+	req.Key, req.Version, req.CorrelationID = r.int16(), r.int16(), r.int32()
 	a := c.server.api(req.Key)
 	if a == nil {
 		return fmt.Errorf("API key %d", req.Key) // readSize has looked already
@@ -83,16 +83,16 @@ func (c *Conn) parseHeader(p *pending) error {
 	}
 	n := r.length(false, true)
 	if n > 0 {
-		req.ClientID = c.internClientID(r.Span(n))
+		req.ClientID = c.internClientID(r.span(n))
 	}
 	if req.Version >= a.flexibleFrom {
-		r.SkipTags()
+		r.skipTags()
 	}
-	if r.Err() != nil {
-		return r.Err()
+	if r.err != nil {
+		return r.err
 	}
 	req.Supported = req.Version >= a.versions.Min && req.Version <= a.versions.Max
-	req.Body = p.frame.b[r.Pos():]
+	req.Body = p.frame.b[r.pos():]
 	return nil
 }
 

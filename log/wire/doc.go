@@ -9,7 +9,7 @@
 //	→ Handler.Serve → Reply: at once, or queued behind others, or Later → written → buffers back to the pool
 //
 // No byte reaches kmsg unchecked: [Decode] first walks the body with a schema (schema.go) that bounds every count,
-// length and tag, and charges the memory that decoding will take. Handlers with decoders of their own use [Reader].
+// length and tag, and charges the memory that decoding will take.
 //
 // # Goroutines and locks
 //

@@ -102,15 +102,14 @@ type client struct {
 
 // request is a frame with a header of version 1 and the given body.
 func request(key, version int16, correlation int32, body []byte) []byte {
-	var w Writer
-	w.Int32(0)
-	w.Int16(key)
-	w.Int16(version)
-	w.Int32(correlation)
-	w.String(false, "test")
-	w.Buf = append(w.Buf, body...)
-	binary.BigEndian.PutUint32(w.Buf, uint32(len(w.Buf)-4))
-	return w.Buf
+	be := binary.BigEndian
+	b := be.AppendUint16(make([]byte, 4), uint16(key))
+	b = be.AppendUint16(b, uint16(version))
+	b = be.AppendUint32(b, uint32(correlation))
+	b = append(b, "\x00\x04test"...)
+	b = append(b, body...)
+	be.PutUint32(b, uint32(len(b)-4))
+	return b
 }
 
 func (c *client) send(b []byte) {

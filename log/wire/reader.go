@@ -5,47 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"uuid"
 )
 
-// ErrMalformed is wrapped by every error of Reader and of the walker.
+// ErrMalformed is wrapped by every error of reader and of the walker.
 var ErrMalformed = errors.New("malformed request")
 
-// Reader decodes Kafka's primitive types from bytes that nobody has checked. After the first error every method
-// returns zeros and nothing is read any more; Err says what was wrong. Nothing it returns is larger than its input, and
-// it allocates only for strings. The zero value reads nothing; it is used by value on the stack.
-type Reader struct {
-	src   []byte
-	total int // length of the input, for positions in errors
-	tags  int // tagged fields seen
-	err   error
+// reader decodes Kafka's primitive types from bytes that nobody has checked. After the first error every method
+// returns zeros and nothing is read any more; err says what was wrong. Nothing it returns is larger than its input, and
+// it allocates nothing. It is used by value on the stack.
+type reader struct {
+	src      []byte
+	total    int // length of the input, for positions in errors
+	tagCount int // tagged fields seen
+	err      error
 }
 
-// NewReader reads src, which it does not modify. Slices it returns are parts of src.
-func NewReader(src []byte) Reader { return Reader{src: src, total: len(src)} }
+// newReader reads src, which it does not modify. Slices it returns are parts of src.
+func newReader(src []byte) reader { return reader{src: src, total: len(src)} }
 
-// Err is the first error, or nil.
-func (r *Reader) Err() error { return r.err }
+// pos is how many bytes were read.
+func (r *reader) pos() int { return r.total - len(r.src) }
 
-// Pos is how many bytes were read.
-func (r *Reader) Pos() int { return r.total - len(r.src) }
-
-// End reports the first error, or that bytes are left over.
-func (r *Reader) End() error {
+// end reports the first error, or that bytes are left over.
+func (r *reader) end() error {
 	if r.err == nil && len(r.src) > 0 {
 		r.fail("%d bytes are left over", len(r.src))
 	}
 	return r.err
 }
 
-func (r *Reader) fail(format string, args ...any) {
+func (r *reader) fail(format string, args ...any) {
 	if r.err == nil {
-		r.err = fmt.Errorf("%w: at byte %d: %s", ErrMalformed, r.Pos(), fmt.Sprintf(format, args...))
+		r.err = fmt.Errorf("%w: at byte %d: %s", ErrMalformed, r.pos(), fmt.Sprintf(format, args...))
 	}
 }
 
-// Span returns the next n bytes: a part of the input with its capacity cut, so that an append copies.
-func (r *Reader) Span(n int) []byte {
+// span returns the next n bytes: a part of the input with its capacity cut, so that an append copies.
+func (r *reader) span(n int) []byte {
 	if r.err != nil {
 		return nil
 	}
@@ -58,27 +54,27 @@ func (r *Reader) Span(n int) []byte {
 	return b
 }
 
-// Int16 reads a big-endian int16.
-func (r *Reader) Int16() int16 {
-	if b := r.Span(2); b != nil {
+// int16 reads a big-endian int16.
+func (r *reader) int16() int16 {
+	if b := r.span(2); b != nil {
 		return int16(binary.BigEndian.Uint16(b))
 	}
 	return 0
 }
 
-// Int32 reads a big-endian int32.
-func (r *Reader) Int32() int32 {
-	if b := r.Span(4); b != nil {
+// int32 reads a big-endian int32.
+func (r *reader) int32() int32 {
+	if b := r.span(4); b != nil {
 		return int32(binary.BigEndian.Uint32(b))
 	}
 	return 0
 }
 
-// Uvarint reads an unsigned varint of at most 32 bits.
-func (r *Reader) Uvarint() uint32 {
+// uvarint reads an unsigned varint of at most 32 bits.
+func (r *reader) uvarint() uint32 {
 	var v uint64
 	for i := 0; i < 5; i++ {
-		b := r.Span(1)
+		b := r.span(1)
 		if b == nil {
 			return 0
 		}
@@ -96,15 +92,15 @@ func (r *Reader) Uvarint() uint32 {
 
 // length reads the length of a string (short) or of bytes; -1 is null. A compact string is no longer than another one can be, as in Kafka: it will be
 // written in the old form, to a log or to an older client, where a longer length would wrap around.
-func (r *Reader) length(compact, short bool) int {
+func (r *reader) length(compact, short bool) int {
 	var n int64
 	switch {
 	case compact:
-		n = int64(r.Uvarint()) - 1
+		n = int64(r.uvarint()) - 1
 	case short:
-		n = int64(r.Int16())
+		n = int64(r.int16())
 	default:
-		n = int64(r.Int32())
+		n = int64(r.int32())
 	}
 	if r.err != nil {
 		return 0
@@ -120,14 +116,14 @@ func (r *Reader) length(compact, short bool) int {
 	return int(n)
 }
 
-// ArrayLen reads the length of an array each of whose elements is at least minElement bytes long; -1 is null. What it
+// arrayLen reads the length of an array each of whose elements is at least minElement bytes long; -1 is null. What it
 // returns fits into the bytes that are left and is at most MaxArrayElements.
-func (r *Reader) ArrayLen(compact bool, minElement int) int {
+func (r *reader) arrayLen(compact bool, minElement int) int {
 	var n int64
 	if compact {
-		n = int64(r.Uvarint()) - 1
+		n = int64(r.uvarint()) - 1
 	} else {
-		n = int64(r.Int32())
+		n = int64(r.int32())
 	}
 	if r.err != nil {
 		return 0
@@ -146,10 +142,10 @@ func (r *Reader) ArrayLen(compact bool, minElement int) int {
 	return int(n)
 }
 
-// Tags reads tagged fields (KIP-482) and calls fn, if not nil, with each; data is a part of the input and fn tells
+// tags reads tagged fields (KIP-482) and calls fn, if not nil, with each; data is a part of the input and fn tells
 // whether it knows the tag. Unknown ones are skipped within the limits.
-func (r *Reader) Tags(fn func(tag uint32, data []byte) (known bool)) {
-	n := r.Uvarint()
+func (r *reader) tags(fn func(tag uint32, data []byte) (known bool)) {
+	n := r.uvarint()
 	if r.err != nil || n == 0 {
 		return
 	}
@@ -157,16 +153,16 @@ func (r *Reader) Tags(fn func(tag uint32, data []byte) (known bool)) {
 		r.fail("%d tagged fields, %d bytes left, %d fields are allowed", n, len(r.src), MaxTaggedFields)
 		return
 	}
-	if r.tags += int(n); r.tags > MaxTaggedFields {
-		r.fail("%d tagged fields in all, %d are allowed", r.tags, MaxTaggedFields)
+	if r.tagCount += int(n); r.tagCount > MaxTaggedFields {
+		r.fail("%d tagged fields in all, %d are allowed", r.tagCount, MaxTaggedFields)
 		return
 	}
 	for ; n > 0 && r.err == nil; n-- {
-		tag, size := r.Uvarint(), r.Uvarint()
+		tag, size := r.uvarint(), r.uvarint()
 		if r.err == nil && int64(size) > int64(len(r.src)) {
 			r.fail("tag of %d bytes, %d left", size, len(r.src))
 		}
-		data := r.Span(int(size))
+		data := r.span(int(size))
 		if r.err != nil || fn != nil && fn(tag, data) {
 			continue
 		}
@@ -176,5 +172,5 @@ func (r *Reader) Tags(fn func(tag uint32, data []byte) (known bool)) {
 	}
 }
 
-// SkipTags skips tagged fields.
-func (r *Reader) SkipTags() { r.Tags(nil) }
+// skipTags skips tagged fields.
+func (r *reader) skipTags() { r.tags(nil) }

@@ -7,64 +7,43 @@ import (
 	"math"
 	"strings"
 	"testing"
-	"uuid"
 )
 
-func TestWriterAndReader(t *testing.T) {
-	id := uuid.UUID{1, 2, 3, 15: 16}
-	for _, compact := range []bool{false, true} {
-		var w Writer
-		w.Bool(true)
-		w.Bool(false)
-		w.Int8(-8)
-		w.Int16(-16)
-		w.Int32(math.MinInt32)
-		w.Int64(math.MaxInt64)
-		w.UUID(id)
-		w.Uvarint(math.MaxUint32)
-		w.Varint(math.MinInt32)
-		w.Varint(math.MaxInt32)
-		w.Varint(-1)
-		w.String(compact, "text")
-		w.NullString(compact)
-		w.BytesLen(compact, 3)
-		w.Buf = append(w.Buf, "abc"...)
-		w.BytesLen(compact, -1)
-		w.ArrayLen(compact, 2)
-		w.Int32(1)
-		w.Int32(2)
-		w.ArrayLen(compact, -1)
-		w.Uvarint(2)
-		w.Tag(0, []byte("known"))
-		w.Tag(7, []byte("unknown"))
-		w.Tags()
-		r := NewReader(w.Buf)
-		check := func(ok bool, what string) {
-			t.Helper()
-			if !ok || r.Err() != nil {
-				t.Errorf("compact %t: %s (error %v)", compact, what, r.Err())
-			}
+func TestReader(t *testing.T) {
+	for name, c := range map[string]struct {
+		in   string
+		read func(r *reader) any
+		want any
+	}{
+		"int16":            {"\xff\xf0", func(r *reader) any { return r.int16() }, int16(-16)},
+		"int32":            {"\x80\x00\x00\x00", func(r *reader) any { return r.int32() }, int32(math.MinInt32)},
+		"uvarint":          {"\xff\xff\xff\xff\x0f", func(r *reader) any { return r.uvarint() }, uint32(math.MaxUint32)},
+		"string":           {"\x00\x04text", func(r *reader) any { return string(r.span(r.length(false, true))) }, "text"},
+		"compact string":   {"\x05text", func(r *reader) any { return string(r.span(r.length(true, true))) }, "text"},
+		"null string":      {"\xff\xff", func(r *reader) any { return r.length(false, true) }, -1},
+		"null compact":     {"\x00", func(r *reader) any { return r.length(true, true) }, -1},
+		"bytes":            {"\x00\x00\x00\x03abc", func(r *reader) any { return string(r.span(r.length(false, false))) }, "abc"},
+		"null bytes":       {"\xff\xff\xff\xff", func(r *reader) any { return r.length(false, false) }, -1},
+		"array":            {"\x00\x00\x00\x02abcd", func(r *reader) any { n := r.arrayLen(false, 2); r.span(4); return n }, 2},
+		"compact array":    {"\x03abcd", func(r *reader) any { n := r.arrayLen(true, 2); r.span(4); return n }, 2},
+		"null array":       {"\xff\xff\xff\xff", func(r *reader) any { return r.arrayLen(false, 4) }, -1},
+		"null compact one": {"\x00", func(r *reader) any { return r.arrayLen(true, 4) }, -1},
+		"tags": {"\x02\x00\x05known\x07\x07unknown", func(r *reader) any {
+			var known string
+			r.tags(func(tag uint32, data []byte) bool {
+				if tag == 0 {
+					known = string(data)
+				}
+				return tag == 0
+			})
+			return known
+		}, "known"},
+		"tags that nobody wants": {"\x01\x00\x01x", func(r *reader) any { r.skipTags(); return r.pos() }, 4},
+	} {
+		r := newReader([]byte(c.in))
+		if got := c.read(&r); got != c.want || r.end() != nil || r.pos() != len(c.in) {
+			t.Errorf("%s: %v at byte %d (error %v), want %v", name, got, r.pos(), r.err, c.want)
 		}
-		check(r.Bool() && !r.Bool(), "bools")
-		check(r.Int8() == -8 && r.Int16() == -16 && r.Int32() == math.MinInt32 && r.Int64() == math.MaxInt64, "ints")
-		check(r.UUID() == id, "uuid")
-		check(r.Uvarint() == math.MaxUint32, "uvarint")
-		check(r.Varint() == math.MinInt32 && r.Varint() == math.MaxInt32 && r.Varint() == -1, "varints")
-		check(r.String(compact) == "text", "string")
-		_, ok := r.NullableString(compact)
-		check(!ok, "null string")
-		check(string(r.NullableBytes(compact)) == "abc" && r.NullableBytes(compact) == nil, "bytes")
-		check(r.ArrayLen(compact, 4) == 2 && r.Int32() == 1 && r.Int32() == 2 && r.ArrayLen(compact, 4) == -1, "arrays")
-		var known string
-		r.Tags(func(tag uint32, data []byte) bool {
-			if tag == 0 {
-				known = string(data)
-			}
-			return tag == 0
-		})
-		check(known == "known", "tags")
-		r.SkipTags()
-		check(r.End() == nil && r.Len() == 0 && r.Pos() == len(w.Buf), "end")
 	}
 }
 
@@ -72,34 +51,31 @@ func TestReaderRefuses(t *testing.T) {
 	i32 := func(n uint32) []byte { return binary.BigEndian.AppendUint32(nil, n) }
 	for name, c := range map[string]struct {
 		in   []byte
-		read func(r *Reader)
+		read func(r *reader)
 		want string
 	}{
-		"short int64":           {make([]byte, 7), func(r *Reader) { r.Int64() }, "8 bytes wanted, 7 left"},
-		"null string":           {[]byte{0xff, 0xff}, func(r *Reader) { r.String(false) }, "null"},
-		"null compact string":   {[]byte{0}, func(r *Reader) { r.String(true) }, "null"},
-		"null bytes":            {i32(0xffffffff), func(r *Reader) { r.Bytes(false) }, "null"},
-		"string of -2":          {[]byte{0xff, 0xfe}, func(r *Reader) { r.NullableString(false) }, "length -2"},
-		"string of 2 to the 15": {append([]byte{0x81, 0x80, 0x02}, make([]byte, 1<<15)...), func(r *Reader) { r.String(true) }, "a string of 32768 bytes, 32767 are allowed"},
-		"bytes of -2":           {i32(0xfffffffe), func(r *Reader) { r.NullableBytes(false) }, "length -2"},
-		"bytes of MaxInt32":     {i32(0x7fffffff), func(r *Reader) { r.Bytes(false) }, "0 bytes left"},
-		"compact MaxUint32":     {[]byte{255, 255, 255, 255, 15}, func(r *Reader) { r.Bytes(true) }, "length 4294967294"},
-		"varint of 33 bits":     {[]byte{255, 255, 255, 255, 31}, func(r *Reader) { r.Uvarint() }, "overflows"},
-		"varint of 6 bytes":     {[]byte{128, 128, 128, 128, 128, 0}, func(r *Reader) { r.Uvarint() }, "overflows"},
-		"array one too long":    {append(i32(3), make([]byte, 11)...), func(r *Reader) { r.ArrayLen(false, 4) }, "array of 3 elements, 11 bytes left"},
-		"array of -2":           {i32(0xfffffffe), func(r *Reader) { r.ArrayLen(false, 1) }, "array of -2"},
-		"array of a million":    {append(i32(MaxArrayElements+1), make([]byte, MaxArrayElements+1)...), func(r *Reader) { r.ArrayLen(false, 1) }, "1000000 are allowed"},
-		"tags":                  {[]byte{255, 255, 255, 255, 15}, func(r *Reader) { r.SkipTags() }, "4294967295 tagged fields"},
-		"tag beyond the end":    {[]byte{1, 5, 2, 0}, func(r *Reader) { r.SkipTags() }, "tag of 2 bytes, 1 left"},
-		"left over":             {[]byte{1}, func(r *Reader) { r.End() }, "1 bytes are left over"},
-		"negative span":         {[]byte{1}, func(r *Reader) { r.Span(-1) }, "-1 bytes wanted"},
+		"short int32":           {make([]byte, 3), func(r *reader) { r.int32() }, "4 bytes wanted, 3 left"},
+		"string of -2":          {[]byte{0xff, 0xfe}, func(r *reader) { r.length(false, true) }, "length -2"},
+		"string of 2 to the 15": {append([]byte{0x81, 0x80, 0x02}, make([]byte, 1<<15)...), func(r *reader) { r.length(true, true) }, "a string of 32768 bytes, 32767 are allowed"},
+		"bytes of -2":           {i32(0xfffffffe), func(r *reader) { r.length(false, false) }, "length -2"},
+		"bytes of MaxInt32":     {i32(0x7fffffff), func(r *reader) { r.length(false, false) }, "0 bytes left"},
+		"compact MaxUint32":     {[]byte{255, 255, 255, 255, 15}, func(r *reader) { r.length(true, false) }, "length 4294967294"},
+		"varint of 33 bits":     {[]byte{255, 255, 255, 255, 31}, func(r *reader) { r.uvarint() }, "overflows"},
+		"varint of 6 bytes":     {[]byte{128, 128, 128, 128, 128, 0}, func(r *reader) { r.uvarint() }, "overflows"},
+		"array one too long":    {append(i32(3), make([]byte, 11)...), func(r *reader) { r.arrayLen(false, 4) }, "array of 3 elements, 11 bytes left"},
+		"array of -2":           {i32(0xfffffffe), func(r *reader) { r.arrayLen(false, 1) }, "array of -2"},
+		"array of a million":    {append(i32(MaxArrayElements+1), make([]byte, MaxArrayElements+1)...), func(r *reader) { r.arrayLen(false, 1) }, "1000000 are allowed"},
+		"tags":                  {[]byte{255, 255, 255, 255, 15}, func(r *reader) { r.skipTags() }, "4294967295 tagged fields"},
+		"tag beyond the end":    {[]byte{1, 5, 2, 0}, func(r *reader) { r.skipTags() }, "tag of 2 bytes, 1 left"},
+		"left over":             {[]byte{1}, func(r *reader) { r.end() }, "1 bytes are left over"},
+		"negative span":         {[]byte{1}, func(r *reader) { r.span(-1) }, "-1 bytes wanted"},
 	} {
-		r := NewReader(c.in)
+		r := newReader(c.in)
 		c.read(&r)
-		if err := r.Err(); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), c.want) {
+		if err := r.err; !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %q", name, err, c.want)
 		}
-		if r.Int8() != 0 || r.Span(0) != nil || r.String(true) != "" || r.ArrayLen(false, 1) != 0 {
+		if r.int16() != 0 || r.span(0) != nil || r.length(true, true) != 0 || r.arrayLen(false, 1) != 0 {
 			t.Errorf("%s: read on after the error", name)
 		}
 	}
@@ -107,13 +83,13 @@ func TestReaderRefuses(t *testing.T) {
 
 func TestReaderTagsAreCountedOverTheRequest(t *testing.T) {
 	section := tagged(MaxTaggedFields/2, 0)[1:]
-	r := NewReader(bytes.Repeat(section, 3))
-	r.SkipTags()
-	r.SkipTags()
-	if r.Err() != nil {
-		t.Errorf("10,000 tags in two sections: %v", r.Err())
+	r := newReader(bytes.Repeat(section, 3))
+	r.skipTags()
+	r.skipTags()
+	if r.err != nil {
+		t.Errorf("10,000 tags in two sections: %v", r.err)
 	}
-	if r.SkipTags(); r.Err() == nil {
+	if r.skipTags(); r.err == nil {
 		t.Error("15,000 tags in three sections were accepted")
 	}
 }
@@ -123,42 +99,34 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte{9, 9, 9}, []byte{255, 255, 255, 255, 15, 255, 255, 255, 255, 15})
 	f.Add([]byte{8, 7}, []byte{0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, script, in []byte) {
-		r := NewReader(in)
+		r := newReader(in)
 		for _, step := range script {
 			compact := step&0x80 != 0
-			before := r.Len()
-			switch step & 0x7f % 12 {
+			before := r.pos()
+			switch step & 0x7f % 7 {
 			case 0:
-				r.Int8()
+				r.int16()
 			case 1:
-				r.Int16()
+				r.int32()
 			case 2:
-				r.Int32()
-			case 3:
-				r.Int64()
-			case 4:
-				r.Varint()
-			case 5:
-				_ = r.String(compact)
-			case 6:
-				r.NullableString(compact)
-			case 7:
-				r.Bytes(compact)
-			case 8:
-				r.NullableBytes(compact)
-			case 9:
-				if n := r.ArrayLen(compact, 3); n < -1 || n > 0 && 3*n > r.Len() {
-					t.Fatalf("array of %d elements in %d bytes", n, r.Len())
+				r.uvarint()
+			case 3, 4:
+				if n := r.length(compact, step&0x7f%7 == 3); n > len(in)-r.pos() {
+					t.Fatalf("a length of %d in %d bytes", n, len(in)-r.pos())
+				} else if n > 0 {
+					r.span(n)
 				}
-			case 10:
-				r.SkipTags()
-			case 11:
-				r.UUID()
+			case 5:
+				if n := r.arrayLen(compact, 3); n < -1 || n > 0 && 3*n > len(in)-r.pos() {
+					t.Fatalf("array of %d elements in %d bytes", n, len(in)-r.pos())
+				}
+			case 6:
+				r.skipTags()
 			}
-			if r.Len() > before || r.Pos()+r.Len() != len(in) {
-				t.Fatalf("%d bytes left of %d, %d before", r.Len(), len(in), before)
+			if r.pos() < before || r.pos() > len(in) {
+				t.Fatalf("at byte %d of %d, %d before", r.pos(), len(in), before)
 			}
 		}
-		r.End()
+		r.end()
 	})
 }

@@ -13,7 +13,7 @@ const (
 // walker goes through one request. It reads what kmsg would read, allocates nothing, and stops at the first byte that
 // breaks a limit.
 type walker struct {
-	r      Reader
+	r      reader
 	memory int64 // that decoding will take
 	limit  int64
 }
@@ -27,9 +27,9 @@ func (s *schemas) walk(key, version int16, body []byte) (memory int64, err error
 	if m == nil || version < 0 || version > m.max {
 		return 0, fmt.Errorf("%w: no schema for version %d of API key %d", ErrMalformed, version, key)
 	}
-	w := walker{r: NewReader(body), limit: MemoryPerFrameByte*int64(len(body)) + MemoryPerRequest}
+	w := walker{r: newReader(body), limit: MemoryPerFrameByte*int64(len(body)) + MemoryPerRequest}
 	w.structure(m.programs[version])
-	return w.memory, w.r.End()
+	return w.memory, w.r.end()
 }
 
 // charge counts memory before it would be allocated.
@@ -54,13 +54,13 @@ func (w *walker) structure(s *structure) {
 func (w *walker) value(o *op, flexible bool) {
 	switch o.kind {
 	case kindFixed:
-		w.r.Span(o.size)
+		w.r.span(o.size)
 	case kindString, kindBytes:
 		w.text(o, flexible)
 	case kindStruct:
 		w.structure(o.of)
 	case kindArray:
-		n := w.r.ArrayLen(flexible, o.min)
+		n := w.r.arrayLen(flexible, o.min)
 		if n < 0 && !o.nullable {
 			w.r.fail("%s is null", o.name)
 			return
@@ -83,7 +83,7 @@ func (w *walker) text(o *op, flexible bool) {
 		}
 		return
 	}
-	w.r.Span(n)
+	w.r.span(n)
 	if o.kind == kindString {
 		w.charge(int64(n) + allocationRound)
 		if o.nullable {
@@ -99,7 +99,7 @@ func (w *walker) tags(s *structure) {
 		return
 	}
 	unknown := 0
-	w.r.Tags(func(tag uint32, data []byte) bool {
+	w.r.tags(func(tag uint32, data []byte) bool {
 		for i := range s.tags {
 			if o := &s.tags[i]; o.tag == tag {
 				w.tagged(o, data)
@@ -115,11 +115,11 @@ func (w *walker) tags(s *structure) {
 }
 
 func (w *walker) tagged(o *op, data []byte) {
-	inner := walker{r: NewReader(data), memory: w.memory, limit: w.limit}
-	inner.r.tags = w.r.tags
+	inner := walker{r: newReader(data), memory: w.memory, limit: w.limit}
+	inner.r.tagCount = w.r.tagCount
 	inner.value(o, true)
-	if err := inner.r.End(); err != nil {
+	if err := inner.r.end(); err != nil {
 		w.r.fail("tagged field %s: %v", o.name, err)
 	}
-	w.memory, w.r.tags = inner.memory, inner.r.tags
+	w.memory, w.r.tagCount = inner.memory, inner.r.tagCount
 }

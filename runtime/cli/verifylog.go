@@ -6,9 +6,10 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/millrace/millrace/log/disk"
 	"github.com/millrace/millrace/log/partition"
-	"github.com/spf13/cobra"
 )
 
 const hintDataDir = "DATA_DIR is what --data-dir of millrace start says"

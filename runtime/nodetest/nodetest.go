@@ -29,9 +29,6 @@ func New(t testing.TB, options ...func(*node.Config)) *node.Node {
 // TCP opens a Kafka listener on a free port of the loopback interface: see [node.Node.KafkaAddr].
 func TCP(c *node.Config) { c.KafkaListen = "127.0.0.1:0" }
 
-// HTTP opens an HTTP listener on a free port of the loopback interface: see [node.Node.HTTPAddr].
-func HTTP(c *node.Config) { c.HTTPListen = "127.0.0.1:0" }
-
 // testWriter sends the node's log to the test's.
 type testWriter struct{ t testing.TB }
 

@@ -18,12 +18,11 @@ const maxLine = 16 << 20
 
 // event is one line of `go test -json` (see `go doc test2json`).
 type event struct {
-	Action     string
-	Package    string
-	ImportPath string // of build output
-	Test       string
-	Output     string
-	Elapsed    float64
+	Action  string
+	Package string
+	Test    string
+	Output  string
+	Elapsed float64
 }
 
 // report collects events.
