@@ -69,12 +69,12 @@ func (l *Log) close() (markEntry, error) {
 		return markEntry{}, err
 	}
 	p := l.active()
-	if l.idle || p == nil {
+	if l.maintain.idle || p == nil {
 		return l.mark(), l.dir.withReserve(l.saveEpochs)
 	}
 	l.mu.Lock()
 	p.CloseTimes()
-	if n := len(l.onDisk); n == 0 || l.onDisk[n-1] != l.End() {
+	if n := len(l.maintain.onDisk); n == 0 || l.maintain.onDisk[n-1] != l.End() {
 		l.takeSnapshot(l.End())
 	}
 	l.mu.Unlock()

@@ -55,8 +55,8 @@ func (l *Log) flush() error {
 			return &syncError{fmt.Errorf("cannot sync directory %s: %w", l.path, err)}
 		}
 	}
-	l.unsettled = append(l.unsettled, rolled...)
-	l.idle = false
+	l.maintain.unsettled = append(l.maintain.unsettled, rolled...)
+	l.maintain.idle = false
 	return l.dir.publish(func() { l.durable.Store(&now) })
 }
 
@@ -69,12 +69,12 @@ func (l *Log) settle(closing bool) error {
 	if err := l.saveEpochs(); err != nil {
 		return err
 	}
-	for len(l.unsettled) > 0 {
-		if err := l.unsettled[0].WriteIndexes(true); err != nil {
+	for len(l.maintain.unsettled) > 0 {
+		if err := l.maintain.unsettled[0].WriteIndexes(true); err != nil {
 			return err
 		}
-		l.unsettled[0].Settle()
-		l.unsettled = l.unsettled[1:]
+		l.maintain.unsettled[0].Settle()
+		l.maintain.unsettled = l.maintain.unsettled[1:]
 	}
 	if err := l.saveSnapshots(); err != nil {
 		return err
@@ -83,11 +83,11 @@ func (l *Log) settle(closing bool) error {
 	if p == nil {
 		return nil
 	}
-	if l.indexed.Offset != p.Base() {
-		l.indexed = segment.Mark{Offset: p.Base()}
+	if l.maintain.indexed.Offset != p.Base() {
+		l.maintain.indexed = segment.Mark{Offset: p.Base()}
 	}
-	if size := p.Size(); closing || size >= l.indexed.Position+indexDistance {
-		l.indexed.Position = size
+	if size := p.Size(); closing || size >= l.maintain.indexed.Position+indexDistance {
+		l.maintain.indexed.Position = size
 		return p.WriteIndexes(closing)
 	}
 	return nil
@@ -99,13 +99,13 @@ const indexDistance = 16 << 20
 // saveEpochs writes the checkpoint if it has changed, whole and under its name in one step.
 func (l *Log) saveEpochs() error {
 	e := *l.epochs.Load()
-	if slices.Equal(e, l.epochsOnDisk) {
+	if slices.Equal(e, l.maintain.epochsOnDisk) {
 		return nil
 	}
 	if err := l.dir.writeFile(l.path, epochFile, e.encode()); err != nil {
 		return err
 	}
-	l.epochsOnDisk = e
+	l.maintain.epochsOnDisk = e
 	return nil
 }
 
@@ -122,11 +122,11 @@ func (l *Log) saveSnapshots() error {
 		return nil
 	}
 	newest := ready[len(ready)-1]
-	if n := len(l.onDisk); n == 0 || l.onDisk[n-1] < newest.offset {
+	if n := len(l.maintain.onDisk); n == 0 || l.maintain.onDisk[n-1] < newest.offset {
 		if err := l.dir.writeFile(l.path, segment.FileName(newest.offset, snapshotSuffix), newest.bytes); err != nil {
 			return err
 		}
-		l.onDisk = append(l.onDisk, newest.offset)
+		l.maintain.onDisk = append(l.maintain.onDisk, newest.offset)
 	}
 	return l.dropSnapshots()
 }
@@ -135,12 +135,12 @@ func (l *Log) saveSnapshots() error {
 const snapshotsKept = 2
 
 func (l *Log) dropSnapshots() error {
-	for len(l.onDisk) > snapshotsKept {
-		name := l.path + "/" + segment.FileName(l.onDisk[0], snapshotSuffix)
+	for len(l.maintain.onDisk) > snapshotsKept {
+		name := l.path + "/" + segment.FileName(l.maintain.onDisk[0], snapshotSuffix)
 		if err := l.dir.cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("cannot remove %s: %w", name, err)
 		}
-		l.onDisk = l.onDisk[1:]
+		l.maintain.onDisk = l.maintain.onDisk[1:]
 	}
 	return nil
 }

@@ -119,7 +119,7 @@ func (l *loading) open() error {
 // loadEmpty opens a log of which nothing was ever durable, not even the entry of its first segment. Later segments whose entries survived are
 // no use without it, and nobody was acked.
 func (l *loading) loadEmpty() error {
-	l.idle = len(l.bases) == 0
+	l.maintain.idle = len(l.bases) == 0
 	for _, base := range l.bases {
 		l.dir.cfg.Logger.Warn("dropped a segment behind the end of the log", "partition", l.id.String(), "base", base, "end", 0)
 		if err := l.remove(base); err != nil {
@@ -188,7 +188,7 @@ func (l *loading) load() error {
 	if err := l.loadProducers(!readable); err != nil {
 		return err
 	}
-	l.idle = clean
+	l.maintain.idle = clean
 	if !clean {
 		// The checkpoint may know an epoch that the log has lost, and the mark is about to pass its start.
 		if err := l.dir.withReserve(l.saveEpochs); err != nil {
@@ -321,7 +321,7 @@ func (l *loading) loadEpochs() bool {
 		l.dir.cfg.Logger.Warn("the leader epoch checkpoint is made anew", "partition", l.id.String(), "err", err)
 		return false
 	}
-	l.epochsOnDisk = e
+	l.maintain.epochsOnDisk = e
 	l.epochs.Store(&e)
 	return true
 }
@@ -343,7 +343,7 @@ func (l *loading) loadProducers(epochsToo bool) error {
 		l.rewrite = true
 		l.snapshots = l.snapshots[:len(l.snapshots)-1]
 	}
-	l.onDisk = l.snapshots
+	l.maintain.onDisk = l.snapshots
 	first := from
 	var e epochs
 	if epochsToo {

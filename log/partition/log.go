@@ -39,13 +39,14 @@ type Log struct {
 		snapshots []snapshotFile // taken, and written once everything below is durable
 		sinceTake int64          // bytes appended since the last snapshot was taken
 	}
-	maintain sync.Mutex
-	// under maintain
-	epochsOnDisk epochs
-	unsettled    []*piece     // sealed and synced, not yet settled
-	indexed      segment.Mark // base offset of the active segment whose index entries were written, and up to which position
-	onDisk       []int64      // offsets of the snapshot files, rising
-	idle         bool         // nothing was written since a clean start
+	maintain struct {
+		sync.Mutex
+		epochsOnDisk epochs
+		unsettled    []*piece     // sealed and synced, not yet settled
+		indexed      segment.Mark // base offset of the active segment whose index entries were written, and up to which position
+		onDisk       []int64      // offsets of the snapshot files, rising
+		idle         bool         // nothing was written since a clean start
+	}
 }
 
 // piece is a segment with what the log knows of it.

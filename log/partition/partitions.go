@@ -105,7 +105,7 @@ func (d *Directory) Load(specs ...Spec) error {
 		found[s.ID] = loaded{l, err}
 		if err != nil {
 			d.cfg.Logger.Error("partition is offline", "partition", s.ID.String(), "topic", s.Name, "err", err)
-		} else if _, marked := d.marks.get(s.ID); !marked || !l.idle {
+		} else if _, marked := d.marks.get(s.ID); !marked || !l.maintain.idle {
 			entries = append(entries, l.mark())
 		}
 		return nil
